@@ -1,0 +1,1 @@
+//! Signing keys: OpenSSH files and ssh-agent.

@@ -1,0 +1,5 @@
+//! A content-addressed, append-only, signed ledger for prompts and AI-session records.
+pub mod catalog;
+pub mod error;
+pub mod keys;
+pub mod store;

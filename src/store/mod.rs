@@ -1,0 +1,132 @@
+//! Where a ledger's bytes live: one narrow trait, and what every store promises.
+//!
+//! A store holds statements in order, Merkle tiles, one head with its checkpoint, blobs by address, and
+//! a derived index. It is **not trusted for integrity**: whoever reads through it re-hashes what it gets.
+//! What it must do is keep its contract:
+//!
+//! - [`Store::commit`] is a compare-and-swap on the head: everything in a [`Batch`] is stored together or
+//!   not at all. A head that is not at [`Batch::expect`] is [`Outcome::Conflict`], a value and not an error.
+//! - `Ok(Outcome::Done)` means durable. After an `Err`, [`Store::head`] tells what happened; the same batch
+//!   submitted again is harmless, because its `expect` no longer fits once it is stored.
+//! - A blob whose address was erased is never stored again.
+//! - The index is derived: [`Store::replace_index`] may throw it away and write it anew at any time.
+
+use crate::error::Result;
+use std::io::Read;
+
+/// A 32-byte SHA-256 or BLAKE3-256 value.
+pub type Hash = [u8; 32];
+
+/// The tree head of a ledger: how many statements, and their RFC 6962 root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number of statements.
+    pub size: u64,
+    /// The Merkle tree hash over all of them.
+    pub root: Hash,
+}
+
+/// Names a tile of 256 hashes as C2SP tlog-tiles does: `level` counts steps of eight tree levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TileId {
+    /// 0 for leaf hashes, 1 for the roots of full level-0 tiles, and so on.
+    pub level: u8,
+    /// The tile's place in its level, from 0.
+    pub index: u64,
+}
+
+/// A blob to be stored with a batch. The store hashes what it reads and refuses the whole batch when
+/// length or BLAKE3 differ from what is declared here.
+pub struct NewBlob<'a> {
+    /// The BLAKE3-256 address.
+    pub address: Hash,
+    /// The length in bytes.
+    pub size: u64,
+    /// The content, read once, from its beginning, in flat memory.
+    pub source: Box<dyn Read + 'a>,
+}
+
+/// Everything that one append changes.
+#[derive(Default)]
+pub struct Batch<'a> {
+    /// The size that the ledger must have for this batch to apply; 0 creates it.
+    pub expect: u64,
+    /// Statements for the indexes `expect..expect + statements.len()`.
+    pub statements: Vec<Vec<u8>>,
+    /// Tiles to write whole (1 to 256 hashes of 32 bytes each), replacing partial ones.
+    pub tiles: Vec<(TileId, Vec<u8>)>,
+    /// Root of the tree after this batch; its size is `expect + statements.len()`.
+    pub root: Hash,
+    /// The signed checkpoint of that tree.
+    pub checkpoint: Vec<u8>,
+    /// Index rows to put (`Some`) or to delete (`None`).
+    pub index: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Blobs to store. One that is present already is checked for its size and otherwise left alone.
+    pub blobs: Vec<NewBlob<'a>>,
+    /// Addresses to erase: the bytes go, the address stays known as erased.
+    pub erase: Vec<Hash>,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Outcome {
+    /// Stored, durably.
+    Done,
+    /// Nothing was stored: the head is this one (`None`: the store is empty) and not at `expect`.
+    Conflict(Option<Head>),
+}
+
+/// What a store knows of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobState {
+    /// The bytes are here; their length.
+    Present(u64),
+    /// They were here and were erased.
+    Erased,
+    /// The store has never had them, or lost them.
+    Missing,
+}
+
+/// Receives rows of a scan; answers whether to go on.
+pub type Visit<'a, K> = &'a mut dyn FnMut(K, &[u8]) -> Result<bool>;
+
+/// One ledger's storage. All methods may be called from several threads.
+pub trait Store: Send + Sync {
+    /// The head, or `None` while nothing was ever committed.
+    fn head(&self) -> Result<Option<Head>>;
+
+    /// The signed checkpoint stored with the head.
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>>;
+
+    /// The statement at `index`, byte for byte.
+    fn statement(&self, index: u64) -> Result<Option<Vec<u8>>>;
+
+    /// Visits the statements of `range` in order, from one consistent snapshot.
+    fn scan(&self, range: std::ops::Range<u64>, visit: Visit<'_, u64>) -> Result<()>;
+
+    /// A tile's hashes, 32 bytes each; partial tiles are shorter.
+    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>>;
+
+    /// One row of the derived index.
+    fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Visits the index rows whose key begins with `prefix`, ascending, or descending when `reverse`.
+    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: Visit<'_, &[u8]>) -> Result<()>;
+
+    /// Replaces the whole derived index in one transaction.
+    fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()>;
+
+    /// What the store knows of a blob.
+    fn blob_state(&self, address: &Hash) -> Result<BlobState>;
+
+    /// Hands a present blob's bytes to `sink`, in order, in pieces of at most 1 MiB, without checking
+    /// them. Returns the state; `sink` is called only for `Present`.
+    fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState>;
+
+    /// Visits the address of every blob known, present or erased, with its state.
+    fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()>;
+
+    /// Stores a batch: everything or nothing, durable when it returns `Done`.
+    fn commit(&self, batch: Batch<'_>) -> Result<Outcome>;
+}
