@@ -1,6 +1,5 @@
-//! Who signs: the [`Signer`] trait and the names that a public key has.
+//! Who signs: the [`Signer`] trait.
 
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// A holder of one Ed25519 key (RFC 8032) that signs bytes: a key file, an ssh-agent, a test key.
@@ -35,25 +34,4 @@ impl Signer for ed25519_dalek::SigningKey {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
         Ok(ed25519_dalek::Signer::sign(self, message).to_bytes())
     }
-}
-
-/// The key id of a raw Ed25519 public key: SHA-256 over its SSH wire encoding
-/// (RFC 8709: `string "ssh-ed25519"`, `string key`), the same 32 bytes whose base64
-/// `ssh-keygen -l` prints.
-#[must_use]
-pub fn kid(public_key: &[u8; 32]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(11u32.to_be_bytes());
-    hash.update(b"ssh-ed25519");
-    hash.update(32u32.to_be_bytes());
-    hash.update(public_key);
-    hash.finalize().into()
-}
-
-/// A key id as `ssh-keygen -l` writes it: `SHA256:` and unpadded base64.
-#[must_use]
-pub fn fingerprint(kid: &[u8; 32]) -> String {
-    use base64::Engine as _;
-    let engine = base64::engine::general_purpose::STANDARD_NO_PAD;
-    format!("SHA256:{}", engine.encode(kid))
 }

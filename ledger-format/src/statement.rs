@@ -1,0 +1,262 @@
+//! The statement: a COSE_Sign1 (RFC 9052) in deterministic CBOR. Its bytes are what is stored, hashed,
+//! signed and verified; nothing is encoded again to verify it.
+
+use crate::body::{self, Body};
+use crate::cbor::{self, as_fixed, as_u64};
+use crate::digest::EntryId;
+use crate::failure::{Class, Failure};
+use crate::key::{Kid, PublicKey};
+use crate::sign::{SignError, Signer};
+use crate::tree::{Head, leaf_hash};
+use ciborium::Value;
+
+/// No statement is larger (C2SP tlog-tiles bounds entries by a 16-bit length).
+pub const MAX_STATEMENT: usize = 65_535;
+/// The content type of every statement.
+pub const CONTENT_TYPE: &str = "application/vnd.promptos.statement+cbor";
+/// The private header label of the signed tree head `[size, root]`.
+const HEAD: i64 = -65_537;
+/// COSE algorithm EdDSA (RFC 9053), which is written, and Ed25519 (RFC 9864), which is accepted too.
+const EDDSA: i64 = -8;
+const ED25519: i64 = -19;
+
+/// What a statement is to say, before it is signed.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// The name within its kind: the second part of `sub`.
+    pub name: &'a str,
+    /// Who says it: the identity enrolled for the signer's key.
+    pub issuer: &'a str,
+    /// When the author claims to say it, in seconds since 1970.
+    pub time: u64,
+    /// The tree head that the author knows.
+    pub head: Head,
+    /// What it says.
+    pub body: &'a Body,
+}
+
+/// Why a draft did not become a statement.
+#[derive(Debug)]
+pub enum DraftError {
+    /// It would not be a valid statement.
+    Invalid(Failure),
+    /// The signer did not sign.
+    Signer(SignError),
+}
+
+impl From<Failure> for DraftError {
+    fn from(failure: Failure) -> Self {
+        Self::Invalid(failure)
+    }
+}
+
+impl Draft<'_> {
+    /// Signs; the result is what [`Statement::decode`] accepts.
+    ///
+    /// # Errors
+    /// [`DraftError`]; nothing is signed that would not be accepted.
+    pub fn sign(&self, signer: &dyn Signer) -> Result<Statement, DraftError> {
+        let unknown = || Failure::new(Class::Unsupported, "a body of an unknown kind cannot be written");
+        let (kind, payload) =
+            (self.body.kind().ok_or_else(unknown)?, self.body.encode().ok_or_else(unknown)?);
+        let key = PublicKey::new(&signer.public_key())?;
+        let claims = Value::Map(vec![
+            (1.into(), Value::from(self.issuer)),
+            (2.into(), Value::from(format!("{kind}/{}", self.name))),
+            (6.into(), Value::from(self.time)),
+        ]);
+        let head = Value::Array(vec![Value::from(self.head.size), cbor::bytes(&self.head.root)]);
+        let protected = cbor::encode(Value::Map(vec![
+            (1.into(), Value::from(EDDSA)),
+            (3.into(), Value::from(CONTENT_TYPE)),
+            (4.into(), cbor::bytes(&key.kid().0)),
+            (15.into(), claims),
+            (HEAD.into(), head),
+        ]));
+        // Everything but the signature is judged before anybody is asked to sign it.
+        Statement::decode(envelope(&protected, &payload, &[0; 64]))?;
+        let signature = signer.sign(&signing_input(&protected, &payload)).map_err(DraftError::Signer)?;
+        let statement = Statement::decode(envelope(&protected, &payload, &signature))?;
+        statement.verify(&key)?;
+        Ok(statement)
+    }
+}
+
+/// A decoded statement with the bytes it was decoded from. Decoding checks form; [`Statement::verify`]
+/// checks the signature; [`crate::rules::judge`] checks whether it may stand at its index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    bytes: Vec<u8>,
+    /// The leaf hash of the bytes.
+    pub id: EntryId,
+    /// The kind: the first part of `sub`.
+    pub kind: String,
+    /// The name within the kind.
+    pub name: String,
+    /// Who is said to say this; it must be the identity enrolled for `kid`.
+    pub issuer: String,
+    /// The key that signed.
+    pub kid: Kid,
+    /// The claimed time, in seconds since 1970.
+    pub time: u64,
+    /// The tree head that the author knew.
+    pub head: Head,
+    /// What is said.
+    pub body: Body,
+    /// What of the body this version does not understand; never of kinds `ledger` and `key`.
+    pub not_understood: Vec<String>,
+    signing_input: Vec<u8>,
+    signature: [u8; 64],
+}
+
+impl Statement {
+    /// Reads a statement strictly.
+    ///
+    /// # Errors
+    /// [`Class::TooLarge`], [`Class::Malformed`], [`Class::NonCanonical`], [`Class::WeakKey`] or
+    /// [`Class::Unsupported`].
+    pub fn decode(bytes: Vec<u8>) -> Result<Self, Failure> {
+        if bytes.len() > MAX_STATEMENT {
+            let detail = format!("a statement of {} bytes; {MAX_STATEMENT} are allowed", bytes.len());
+            return Err(Failure::new(Class::TooLarge, detail));
+        }
+        let form = || Failure::malformed("the statement is not a COSE_Sign1 with an embedded payload");
+        let Value::Tag(18, inner) = cbor::decode(&bytes, "the statement")? else { return Err(form()) };
+        let parts: [Value; 4] =
+            inner.into_array().ok().and_then(|parts| parts.try_into().ok()).ok_or_else(form)?;
+        let [Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), signature] = parts
+        else {
+            return Err(form());
+        };
+        if !unprotected.is_empty() {
+            return Err(Failure::malformed("the unprotected header is not empty"));
+        }
+        let signature = as_fixed::<64>(&signature)
+            .ok_or_else(|| Failure::malformed("the signature is not a string of 64 bytes"))?;
+        let header = Header::decode(&protected)?;
+        let (body, not_understood) = Body::decode(&header.kind, &payload)?;
+        if body::required_name(&body).is_some_and(|name| name != header.name) {
+            return Err(Failure::malformed(format!("sub names {}, the body something else", header.name)));
+        }
+        if matches!(body, Body::Prompt(_)) {
+            body::reference(header.name.clone())?;
+        }
+        let signing_input = signing_input(&protected, &payload);
+        let Header { kind, name, issuer, kid, time, head } = header;
+        let id = EntryId(leaf_hash(&bytes));
+        Ok(Self {
+            bytes,
+            id,
+            kind,
+            name,
+            issuer,
+            kid,
+            time,
+            head,
+            body,
+            not_understood,
+            signing_input,
+            signature,
+        })
+    }
+
+    /// The stored bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// `<kind>/<name>`, as `sub` says it.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+
+    /// Checks that `key` is the key named and signed these bytes.
+    ///
+    /// # Errors
+    /// [`Class::UnknownKey`] for another key, [`Class::BadSignature`].
+    pub fn verify(&self, key: &PublicKey) -> Result<(), Failure> {
+        if key.kid() != self.kid {
+            return Err(Failure::new(
+                Class::UnknownKey,
+                format!("signed by {}, not by {}", self.kid, key.kid()),
+            ));
+        }
+        key.verify(&self.signing_input, &self.signature)
+    }
+}
+
+struct Header {
+    kind: String,
+    name: String,
+    issuer: String,
+    kid: Kid,
+    time: u64,
+    head: Head,
+}
+
+impl Header {
+    fn decode(protected: &[u8]) -> Result<Self, Failure> {
+        let bad = |why: &str| Failure::malformed(format!("protected header: {why}"));
+        let Value::Map(pairs) = cbor::decode(protected, "the protected header")? else {
+            return Err(bad("it is not a map"));
+        };
+        let [alg, content_type, kid, claims, head] = labelled(pairs, [1, 3, 4, 15, HEAD])
+            .ok_or_else(|| bad("its labels are not exactly 1, 3, 4, 15 and -65537"))?;
+        if alg != Value::from(EDDSA) && alg != Value::from(ED25519) {
+            return Err(bad("its algorithm is neither -8 (EdDSA) nor -19 (Ed25519)"));
+        }
+        if content_type != Value::from(CONTENT_TYPE) {
+            return Err(bad(&format!("its content type is not {CONTENT_TYPE}")));
+        }
+        let kid = as_fixed(&kid).map(Kid).ok_or_else(|| bad("its kid is not a string of 32 bytes"))?;
+        let claims = claims.into_map().ok().and_then(|pairs| labelled(pairs, [1, 2, 6]));
+        let Some([Value::Text(issuer), Value::Text(subject), time]) = claims else {
+            return Err(bad("its CWT claims are not exactly iss, sub and iat"));
+        };
+        let time = as_u64(&time).ok_or_else(|| bad("iat is not a time since 1970 in whole seconds"))?;
+        let (kind, name) = split_subject(&subject).ok_or_else(|| bad("sub is not <kind>/<name>"))?;
+        let head = match head.as_array().map(Vec::as_slice) {
+            Some([size, root]) => as_u64(size).zip(as_fixed(root)),
+            _ => None,
+        };
+        let (size, root) = head.ok_or_else(|| bad("its head is not [size, root]"))?;
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        Ok(Self { kind, name, issuer: body::identity(issuer)?, kid, time, head: Head { size, root } })
+    }
+}
+
+/// The values of exactly these integer labels.
+fn labelled<const N: usize>(pairs: Vec<(Value, Value)>, labels: [i64; N]) -> Option<[Value; N]> {
+    if pairs.len() != N || pairs.iter().zip(labels).any(|((key, _), label)| *key != Value::from(label)) {
+        return None;
+    }
+    pairs.into_iter().map(|(_, value)| value).collect::<Vec<_>>().try_into().ok()
+}
+
+/// `<kind>/<name>`: a kind of `[a-z][a-z0-9-]{0,31}`, a name of 1 to 256 visible ASCII characters.
+fn split_subject(subject: &str) -> Option<(&str, &str)> {
+    let (kind, name) = subject.split_once('/')?;
+    let kind_ok = kind.len() <= 32
+        && kind.starts_with(|c: char| c.is_ascii_lowercase())
+        && kind.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let name_ok = (1..=256).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    (kind_ok && name_ok).then_some((kind, name))
+}
+
+/// RFC 9052, 4.4: `Sig_structure` with an empty `external_aad`.
+fn signing_input(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    cbor::encode(Value::Array(vec![
+        Value::from("Signature1"),
+        cbor::bytes(protected),
+        cbor::bytes(&[]),
+        cbor::bytes(payload),
+    ]))
+}
+
+fn envelope(protected: &[u8], payload: &[u8], signature: &[u8; 64]) -> Vec<u8> {
+    let parts =
+        vec![cbor::bytes(protected), Value::Map(Vec::new()), cbor::bytes(payload), cbor::bytes(signature)];
+    cbor::encode(Value::Tag(18, Box::new(Value::Array(parts))))
+}
