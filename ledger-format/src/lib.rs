@@ -8,6 +8,7 @@
 mod audit;
 mod body;
 mod cbor;
+mod content;
 mod digest;
 pub mod evidence;
 mod failure;
@@ -21,6 +22,7 @@ pub mod tree;
 
 pub use audit::{Auditor, History, Located, origin};
 pub use body::*;
+pub use content::*;
 pub use digest::{Address, Descriptor, EntryId, Hash};
 pub use failure::{Class, Failure};
 pub use key::{Kid, PublicKey};

@@ -1,0 +1,140 @@
+//! The blobs that the format itself defines: details and manifests. Both begin with a random salt, so
+//! that nothing guessable can be confirmed from its digest, and both can be erased.
+
+use crate::cbor::{self, Fields, map};
+use crate::digest::Descriptor;
+use crate::failure::{Class, Failure};
+use ciborium::Value;
+use std::collections::BTreeMap;
+
+/// The media type of details.
+pub const DETAILS_TYPE: &str = "application/vnd.promptos.details+cbor";
+/// The media type of manifests.
+pub const MANIFEST_TYPE: &str = "application/vnd.promptos.manifest+cbor";
+/// A manifest names at most so many files.
+const MAX_FILES: usize = 1_000_000;
+
+/// What a statement says in free text: named fields such as `developer`, `target`, `notes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// Random bytes.
+    pub salt: [u8; 16],
+    /// Field names and texts.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Details {
+    /// The blob.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let fields =
+            self.fields.iter().map(|(name, text)| (Value::from(name.as_str()), Value::from(text.as_str())));
+        cbor::encode(map([
+            ("v", Some(Value::from(1))),
+            ("salt", Some(cbor::bytes(&self.salt))),
+            ("fields", Some(Value::Map(fields.collect()))),
+        ]))
+    }
+
+    /// Reads the blob.
+    ///
+    /// # Errors
+    /// [`Class::Malformed`], [`Class::NonCanonical`], [`Class::Unsupported`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+        let mut fields = open(bytes, "the details blob")?;
+        let salt = fields.fixed("salt")?;
+        let texts = fields.take("fields")?;
+        fields.end()?;
+        let bad = || Failure::malformed("the details blob has a field that is not text");
+        let texts = texts.into_map().map_err(|_| bad())?;
+        let pair = |(name, text): (Value, Value)| Some((name.into_text().ok()?, text.into_text().ok()?));
+        let texts = texts.into_iter().map(pair).collect::<Option<BTreeMap<_, _>>>();
+        Ok(Self { salt, fields: texts.ok_or_else(bad)? })
+    }
+}
+
+/// A list of files by relative path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Random bytes.
+    pub salt: [u8; 16],
+    /// The files, by ascending path, each path once.
+    pub files: Vec<ManifestFile>,
+}
+
+/// One file of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// Relative, `/`-separated, without `.`, `..` or empty parts.
+    pub path: String,
+    /// What the file is.
+    pub content: Descriptor,
+    /// Whether the ledger was given the bytes to keep.
+    pub kept: bool,
+}
+
+impl Manifest {
+    /// The blob; files are put in order.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let file = |file: &&ManifestFile| {
+            map([
+                ("path", Some(Value::from(file.path.as_str()))),
+                ("content", Some(cbor::descriptor(&file.content))),
+                ("kept", Some(Value::Bool(file.kept))),
+            ])
+        };
+        cbor::encode(map([
+            ("v", Some(Value::from(1))),
+            ("salt", Some(cbor::bytes(&self.salt))),
+            ("files", Some(Value::Array(files.iter().map(file).collect()))),
+        ]))
+    }
+
+    /// Reads the blob.
+    ///
+    /// # Errors
+    /// [`Class::Malformed`], [`Class::NonCanonical`], [`Class::TooLarge`], [`Class::Unsupported`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+        let mut fields = open(bytes, "the manifest")?;
+        let salt = fields.fixed("salt")?;
+        let mut files: Vec<ManifestFile> = Vec::new();
+        for item in fields.array("files", MAX_FILES)? {
+            let mut item = Fields::new(item, "a file of the manifest")?;
+            let file = ManifestFile {
+                path: item.text("path")?,
+                content: item.descriptor("content")?,
+                kept: item.bool("kept")?,
+            };
+            item.end()?;
+            if !is_relative(&file.path) {
+                let path = file.path.escape_debug();
+                return Err(Failure::malformed(format!(
+                    "the manifest has the path '{path}', which is not relative"
+                )));
+            }
+            if files.last().is_some_and(|last| last.path >= file.path) {
+                return Err(Failure::new(Class::NonCanonical, "the manifest's paths are not ascending"));
+            }
+            files.push(file);
+        }
+        fields.end()?;
+        Ok(Self { salt, files })
+    }
+}
+
+/// Whether a manifest may name this path: it stays below where it is unpacked.
+#[must_use]
+pub fn is_relative(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
+}
+
+fn open<'a>(bytes: &[u8], what: &'a str) -> Result<Fields<'a>, Failure> {
+    let mut fields = Fields::new(cbor::decode(bytes, what)?, what)?;
+    match fields.uint("v")? {
+        1 => Ok(fields),
+        v => Err(Failure::new(Class::Unsupported, format!("{what} is of version {v}"))),
+    }
+}
