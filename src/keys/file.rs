@@ -171,7 +171,8 @@ pub(super) fn read(path: &Path) -> Result<KeyFile> {
     if let Some(error) = other_format(start) {
         return Err(at(error));
     }
-    let first = start.lines().find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
+    let first =
+        start.lines().map(str::trim).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
     if !looks_like_type(first) {
         return Err(at(not_a_key()));
     }

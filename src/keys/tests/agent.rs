@@ -1,7 +1,9 @@
 use super::*;
 use crate::error::Kind;
 use ed25519_dalek::SigningKey;
+use sha2::{Digest as _, Sha512};
 use std::io::{Read as _, Write as _};
+use std::ops::{Add, Mul};
 use std::os::unix::net::UnixListener;
 
 const MESSAGE: &[u8] = b"exactly these bytes";
@@ -61,6 +63,24 @@ fn the_request_is_the_protocols_and_a_good_signature_comes_back() {
     assert_eq!(agent.sign(&key().public_key(), MESSAGE).unwrap(), Signer::sign(&key(), MESSAGE).unwrap());
 }
 
+/// A signature whose R is the neutral point: RFC 8032 verification takes it, the strict rule does not.
+fn with_neutral_r() -> [u8; 64] {
+    /// Bytes, little-endian, as a scalar modulo the group order.
+    fn reduce<S: From<u64> + Add<Output = S> + Mul<Output = S>>(bytes: &[u8], _like: &S) -> S {
+        bytes.iter().rev().fold(S::from(0), |sum, byte| sum * S::from(256) + S::from(u64::from(*byte)))
+    }
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let hash =
+        Sha512::new().chain_update(&signature[..32]).chain_update(key().public_key()).chain_update(MESSAGE);
+    let secret = key().to_scalar();
+    let s = reduce(&hash.finalize(), &secret) * secret;
+    signature[32..].copy_from_slice(&s.to_bytes());
+    let signed = ed25519_dalek::Signature::from_bytes(&signature);
+    ed25519_dalek::Verifier::verify(&key().verifying_key(), MESSAGE, &signed).unwrap();
+    signature
+}
+
 #[test]
 fn bad_signing_replies_are_refused() {
     let good = Signer::sign(&key(), MESSAGE).unwrap();
@@ -87,6 +107,7 @@ fn bad_signing_replies_are_refused() {
         (signed(b"ssh-ed25519", &flipped), Kind::Failed, "does not verify"),
         (signed(b"ssh-ed25519", &malleable), Kind::Failed, "does not verify"),
         (signed(b"ssh-ed25519", &[0; 64]), Kind::Failed, "does not verify"),
+        (signed(b"ssh-ed25519", &with_neutral_r()), Kind::Failed, "does not verify"),
         (signed(b"ssh-ed25519", &other), Kind::Failed, "does not verify"),
         (signed(b"ssh-ed25519", &of_other_bytes), Kind::Failed, "does not verify"),
         (signed(b"ssh-ed25519", &good[..63]), Kind::Failed, "signature is malformed"),

@@ -76,6 +76,10 @@ fn creating_never_overwrites_and_leaves_nothing_half_made() {
     says(&create(&at("e"), &SEED, "two\nlines", None).unwrap_err(), &["one line"]);
     says(&create(&at("e"), &SEED, "", Some(&encryption(""))).unwrap_err(), &["passphrase is empty"]);
 
+    // Room for this name, but not for the same with `.pub`: the private key goes again.
+    let long = at(&"x".repeat(253));
+    says(&create(&long, &SEED, "", None).unwrap_err(), &["cannot create", ".pub"]);
+
     let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["a", "b.pub", "c", "d.pub"]);

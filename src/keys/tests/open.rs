@@ -57,6 +57,11 @@ fn a_key_in_a_dot_ssh_directory_is_a_login_key() {
     let link = dir.path().join("link");
     std::os::unix::fs::symlink(ssh.join("id_ed25519"), &link).unwrap();
     assert!(source(&link).open(None, &mut never).unwrap().login_key);
+    // The directory itself may be a link, into a folder of dotfiles for example.
+    let home = dir.path().join("home");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::symlink(dir.path(), home.join(".ssh")).unwrap();
+    assert!(source(&home.join(".ssh/key")).open(None, &mut never).unwrap().login_key);
 }
 
 #[test]
