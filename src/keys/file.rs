@@ -12,9 +12,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Longest key file read; the largest RSA keys need about 14 KiB.
+/// Longest file read; any sensible key file is far shorter.
 const MAX_FILE: u64 = 64 * 1024;
-/// What ssh-keygen uses by default.
+/// Cost of the key derivation for new files, as in recent releases of ssh-keygen.
 const BCRYPT_ROUNDS: u32 = 24;
 /// The file names its own rounds, and each costs milliseconds: more than this is a hang, not a defence.
 const MAX_BCRYPT_ROUNDS: u32 = 10_000;
