@@ -10,6 +10,20 @@
 //!   submitted again is harmless, because its `expect` no longer fits once it is stored.
 //! - A blob whose address was erased is never stored again.
 //! - The index is derived: [`Store::replace_index`] may throw it away and write it anew at any time.
+//!
+//! [`RedbStore`] is the one file of a clone; [`MemoryStore`] holds everything in memory and fails on demand.
+//! A store's own test is the contract suite in `contract.rs`.
+
+mod batch;
+mod contain;
+#[cfg(test)]
+mod contract;
+mod memory;
+mod redb;
+
+pub use contain::{contained, install_quiet_panic_hook};
+pub use memory::{Content, FailMode, MemoryStore};
+pub use redb::{Access, Event, RedbStore};
 
 use crate::error::Result;
 use std::io::Read;
@@ -47,6 +61,10 @@ pub struct NewBlob<'a> {
 }
 
 /// Everything that one append changes.
+///
+/// Erasures apply before blobs, so a blob whose address the same batch erases is refused. A batch without
+/// statements (to bring back lost blobs, to sign the same tree again) must keep the root; it moves no head,
+/// so storing it twice does the same as storing it once.
 #[derive(Default)]
 pub struct Batch<'a> {
     /// The size that the ledger must have for this batch to apply; 0 creates it.
@@ -88,8 +106,11 @@ pub enum BlobState {
     Missing,
 }
 
-/// Receives rows of a scan; answers whether to go on.
-pub type Visit<'a, K> = &'a mut dyn FnMut(K, &[u8]) -> Result<bool>;
+/// Receives index and bytes of each statement of a scan; answers whether to go on.
+pub type VisitStatement<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<bool>;
+
+/// Receives key and value of each index row of a scan; answers whether to go on.
+pub type VisitRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
 
 /// One ledger's storage. All methods may be called from several threads.
 pub trait Store: Send + Sync {
@@ -99,11 +120,12 @@ pub trait Store: Send + Sync {
     /// The signed checkpoint stored with the head.
     fn checkpoint(&self) -> Result<Option<Vec<u8>>>;
 
-    /// The statement at `index`, byte for byte.
+    /// The statement at `index`, byte for byte; `None` at or above the head. One that is gone although it
+    /// lies below the head is an integrity error, here and in [`Store::scan`].
     fn statement(&self, index: u64) -> Result<Option<Vec<u8>>>;
 
-    /// Visits the statements of `range` in order, from one consistent snapshot.
-    fn scan(&self, range: std::ops::Range<u64>, visit: Visit<'_, u64>) -> Result<()>;
+    /// Visits the statements of `range` in order, from one consistent snapshot, up to the head.
+    fn scan(&self, range: std::ops::Range<u64>, visit: VisitStatement<'_>) -> Result<()>;
 
     /// A tile's hashes, 32 bytes each; partial tiles are shorter.
     fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>>;
@@ -112,7 +134,7 @@ pub trait Store: Send + Sync {
     fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
     /// Visits the index rows whose key begins with `prefix`, ascending, or descending when `reverse`.
-    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: Visit<'_, &[u8]>) -> Result<()>;
+    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()>;
 
     /// Replaces the whole derived index in one transaction.
     fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()>;

@@ -1,0 +1,179 @@
+//! The ledger as one redb file.
+//!
+//! Every commit is durable before it returns and made in two phases: the file is then never believed on the
+//! strength of a checksum that is not cryptographic. The engine panics on damaged pages; here that is an error.
+
+mod fault;
+mod file;
+mod read;
+mod write;
+
+pub use file::{Access, Event};
+
+use super::contain::contain;
+use super::{Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement};
+use crate::error::{Error, Result};
+use ::redb::{
+    Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value,
+};
+use fault::fault;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the tables below mean. A file with a higher number is refused.
+const FORMAT: u32 = 1;
+
+/// `format` (u32), `head` (u64 size, 32-byte root) and `checkpoint`; numbers are big-endian.
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
+/// By level and index.
+const TILES: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tiles");
+const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
+/// A blob's length; `None` for an erased one.
+const BLOBS: TableDefinition<&Hash, Option<u64>> = TableDefinition::new("blobs");
+/// A blob's pieces of [`CHUNK`] bytes (the last may be shorter), by address and number.
+const CHUNKS: TableDefinition<(&Hash, u32), &[u8]> = TableDefinition::new("chunks");
+
+/// The engine gives a row pages of a power of two; a full piece with its key and lengths (44 bytes) fills one of
+/// 64 KiB, and 64 bytes more would take twice that. A blob of 64 MiB makes a file of 64.3 MiB.
+const CHUNK: usize = 65_536 - 64;
+
+/// The engine's default of 1 GiB makes a scan of a large ledger both slower and 40 times heavier.
+const CACHE: usize = 8 << 20;
+
+/// One ledger in one redb file. Dropping it closes the file and lets other processes in.
+pub struct RedbStore {
+    path: PathBuf,
+    handle: Option<Handle>,
+    /// Set when the engine panicked: what it holds in memory may be half done and must not be written.
+    broken: AtomicBool,
+}
+
+enum Handle {
+    /// Excludes every other process.
+    Writer(Database),
+    /// Shares the file with other readers.
+    Reader(ReadOnlyDatabase),
+    /// A repaired copy of a file that could not be written to.
+    Copy(Database),
+}
+
+/// Tables of one consistent snapshot.
+struct Snapshot<'a> {
+    path: &'a Path,
+    transaction: ReadTransaction,
+}
+
+impl RedbStore {
+    /// Where the ledger is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` on a snapshot, containing the engine's panics.
+    fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+        self.guard(|handle| {
+            let transaction = match handle {
+                Handle::Writer(db) | Handle::Copy(db) => db.begin_read(),
+                Handle::Reader(db) => db.begin_read(),
+            };
+            work(&Snapshot { path: &self.path, transaction: transaction.map_err(fault(&self.path))? })
+        })
+    }
+
+    /// Runs `work` on the database, containing the engine's panics.
+    fn write<T>(&self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        self.guard(|handle| match handle {
+            Handle::Writer(_) if self.broken.load(Ordering::Acquire) => Err(fault::broken(&self.path)),
+            Handle::Writer(db) => work(db),
+            Handle::Reader(_) | Handle::Copy(_) => Err(Error::bug("a ledger opened for reading is written")),
+        })
+    }
+
+    fn guard<T>(&self, work: impl FnOnce(&Handle) -> Result<T>) -> Result<T> {
+        let Some(handle) = &self.handle else { return Err(Error::bug("the ledger is closed already")) };
+        contain(|| work(handle)).unwrap_or_else(|panic| {
+            self.broken.store(true, Ordering::Release);
+            Err(fault::panicked(&self.path, &panic))
+        })
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        let handle = self.handle.take();
+        // Closing writes the free-page map, which may panic on a damaged file; the next opener repairs.
+        let _ = contain(|| drop(handle));
+    }
+}
+
+impl std::fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedbStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot<'_> {
+    fn table<K: Key, V: Value>(&self, table: TableDefinition<'_, K, V>) -> Result<ReadOnlyTable<K, V>> {
+        self.transaction.open_table(table).map_err(fault(self.path))
+    }
+
+    fn damaged(&self, what: &str) -> Error {
+        fault::damaged(self.path, what)
+    }
+}
+
+impl Store for RedbStore {
+    fn head(&self) -> Result<Option<Head>> {
+        self.read(|snapshot| snapshot.head().map(Some))
+    }
+
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>> {
+        self.read(|snapshot| snapshot.meta("checkpoint"))
+    }
+
+    fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        self.read(|snapshot| snapshot.statement(index))
+    }
+
+    fn scan(&self, range: Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
+        self.read(|snapshot| snapshot.scan(range, visit))
+    }
+
+    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
+        self.read(|snapshot| snapshot.get(TILES, (id.level, id.index)))
+    }
+
+    fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read(|snapshot| snapshot.get(INDEX, key))
+    }
+
+    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
+        self.read(|snapshot| snapshot.index_scan(prefix, reverse, visit))
+    }
+
+    fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
+        self.write(|db| write::replace_index(db, &self.path, rows))
+    }
+
+    fn blob_state(&self, address: &Hash) -> Result<BlobState> {
+        self.read(|snapshot| snapshot.blob_state(address))
+    }
+
+    fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
+        self.read(|snapshot| snapshot.read_blob(address, sink))
+    }
+
+    fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
+        self.read(|snapshot| snapshot.blobs(visit))
+    }
+
+    fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
+        self.write(|db| write::commit(db, &self.path, batch))
+    }
+}
+
+#[cfg(test)]
+mod tests;

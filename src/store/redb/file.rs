@@ -1,0 +1,298 @@
+//! Making and opening the ledger file: the lock, the repair after a crash, and files that are no ledger.
+
+use super::*;
+use ::redb::{Builder, DatabaseError, StorageError};
+use std::fs::{File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Every redb file begins with this.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// What a ledger is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading beside other readers. It excludes writers while it is open.
+    Read,
+    /// Reading and writing, alone.
+    Write,
+}
+
+/// What happens while a ledger is opened, for a person to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Another process uses the ledger; waiting for it begins.
+    Waiting,
+    /// The last writer did not close the ledger; it was checked and repaired.
+    Repaired,
+}
+
+/// What one attempt to open came to.
+enum Attempt<T> {
+    Opened(T),
+    Locked,
+    NeedsRepair,
+    /// It needs a repair and cannot be written to.
+    NotWritable,
+}
+
+impl RedbStore {
+    /// Makes a ledger file that holds the first batch, complete or not at all. `Conflict(None)` says that
+    /// something is at `path` already, even when it came there just now; nothing was changed then.
+    pub fn create(path: &Path, batch: Batch<'_>) -> Result<Outcome> {
+        if path.symlink_metadata().is_ok() {
+            return Ok(Outcome::Conflict(None));
+        }
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".ledger-").suffix(".new");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // As any file that a program makes: the user's umask decides who else may read it.
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder).map_err(|cause| match cause.kind() {
+            ErrorKind::NotFound => Error::failed(format!("there is no folder {}", folder.display())),
+            _ => fault::io(path, cause),
+        })?;
+        let outcome = contain(|| {
+            let db = engine().create(file.path()).map_err(fault(path))?;
+            write::initialise(&db, path, batch)
+        })
+        .unwrap_or_else(|panic| Err(Error::bug(format!("the ledger file could not be made: {panic}"))))?;
+        if outcome != Outcome::Done {
+            return Ok(outcome);
+        }
+        // Closing may have written after the commit.
+        file.as_file().sync_all().map_err(|cause| fault::io(path, cause))?;
+        match file.persist_noclobber(path) {
+            Ok(_) => {}
+            Err(lost) if lost.error.kind() == ErrorKind::AlreadyExists => return Ok(Outcome::Conflict(None)),
+            Err(lost) => return Err(fault::io(path, lost.error)),
+        }
+        // The new name is durable only with its folder.
+        File::open(folder).and_then(|f| f.sync_all()).map_err(|cause| fault::io(path, cause))?;
+        Ok(Outcome::Done)
+    }
+
+    /// Opens the ledger at `path`. While another process has it, waits up to `lock_timeout`. `events` hears of
+    /// what a person should know.
+    pub fn open(
+        path: &Path,
+        access: Access,
+        lock_timeout: Duration,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Self> {
+        recognise(path)?;
+        let mut opening =
+            Opening { path, timeout: lock_timeout, began: Instant::now(), waited: false, events };
+        let handle = match access {
+            Access::Write => Handle::Writer(opening.writer()?),
+            Access::Read => opening.reader()?,
+        };
+        let store = Self { path: path.to_owned(), handle: Some(handle), broken: AtomicBool::new(false) };
+        store.check_format()?;
+        Ok(store)
+    }
+
+    fn check_format(&self) -> Result<()> {
+        let path = self.path.display();
+        let format = self.guard(|handle| {
+            let transaction = match handle {
+                Handle::Writer(db) | Handle::Copy(db) => db.begin_read(),
+                Handle::Reader(db) => db.begin_read(),
+            }
+            .map_err(fault(&self.path))?;
+            match transaction.open_table(META) {
+                Ok(meta) => {
+                    let row = meta.get("format").map_err(fault(&self.path))?;
+                    Ok(row.and_then(|row| row.value().try_into().ok()).map(u32::from_be_bytes))
+                }
+                Err(::redb::TableError::Storage(error)) => Err(fault(&self.path)(error)),
+                Err(_) => Ok(None),
+            }
+        })?;
+        match format {
+            Some(FORMAT) => Ok(()),
+            Some(newer) if newer > FORMAT => Err(Error::failed(format!(
+                "{path} was written by a newer promptos (store format {newer}, this one reads {FORMAT})"
+            ))
+            .hint("upgrade promptos to use this ledger")),
+            Some(other) => Err(Error::failed(format!("{path} has an unknown store format ({other})"))),
+            None => Err(Error::failed(format!("{path} is a database, but not a ledger"))),
+        }
+    }
+}
+
+struct Opening<'a> {
+    path: &'a Path,
+    timeout: Duration,
+    began: Instant,
+    waited: bool,
+    events: &'a mut dyn FnMut(Event),
+}
+
+impl Opening<'_> {
+    fn writer(&mut self) -> Result<Database> {
+        loop {
+            match attempt(self.path, || open_writer(self.path))? {
+                Attempt::Opened((db, repaired)) => {
+                    if repaired {
+                        (self.events)(Event::Repaired);
+                    }
+                    return Ok(db);
+                }
+                Attempt::Locked => self.wait()?,
+                Attempt::NeedsRepair | Attempt::NotWritable => {
+                    return Err(fault::io(self.path, ErrorKind::PermissionDenied.into()));
+                }
+            }
+        }
+    }
+
+    /// A file that was not closed can be opened for reading only after somebody opened it for writing.
+    fn reader(&mut self) -> Result<Handle> {
+        loop {
+            match attempt(self.path, || engine().open_read_only(self.path))? {
+                Attempt::Opened(db) => return Ok(Handle::Reader(db)),
+                Attempt::Locked => self.wait()?,
+                Attempt::NeedsRepair | Attempt::NotWritable => {
+                    if let Some(handle) = self.repair()? {
+                        return Ok(handle);
+                    }
+                }
+            }
+        }
+    }
+
+    fn repair(&mut self) -> Result<Option<Handle>> {
+        match attempt(self.path, || open_writer(self.path))? {
+            Attempt::Opened((db, repaired)) => {
+                // Another process may have been faster.
+                if repaired {
+                    (self.events)(Event::Repaired);
+                }
+                contain(|| drop(db)).map_err(|panic| fault::panicked(self.path, &panic))?;
+                // Closing tells nothing of its failures; but a file that is still not clean would send us
+                // round and round.
+                match attempt(self.path, || engine().open_read_only(self.path))? {
+                    Attempt::Opened(db) => Ok(Some(Handle::Reader(db))),
+                    Attempt::Locked => Ok(None),
+                    Attempt::NeedsRepair | Attempt::NotWritable => {
+                        Err(fault::damaged(self.path, "it cannot be repaired"))
+                    }
+                }
+            }
+            Attempt::Locked => self.wait().map(|()| None),
+            Attempt::NeedsRepair | Attempt::NotWritable => match open_copy(self.path)? {
+                Some(db) => {
+                    (self.events)(Event::Repaired);
+                    Ok(Some(Handle::Copy(db)))
+                }
+                None => self.wait().map(|()| None),
+            },
+        }
+    }
+
+    /// Waits a little for whoever has the file, or gives up.
+    fn wait(&mut self) -> Result<()> {
+        let elapsed = self.began.elapsed();
+        let Some(left) = self.timeout.checked_sub(elapsed).filter(|left| !left.is_zero()) else {
+            return Err(Error::unavailable(format!(
+                "the ledger {} is in use by another process (waited {} s)",
+                self.path.display(),
+                self.timeout.as_secs_f32()
+            ))
+            .hint("wait until the other command has finished, or allow more time with --lock-timeout"));
+        };
+        if !self.waited {
+            self.waited = true;
+            (self.events)(Event::Waiting);
+        }
+        // Between 1 and 32 ms, at random so that those who wait do not knock in step.
+        let jitter = Duration::from_micros(1_000 + RandomState::new().build_hasher().finish() % 31_000);
+        std::thread::sleep(jitter.min(left));
+        Ok(())
+    }
+}
+
+fn engine() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// Tries to open; panics of the engine are damage.
+fn attempt<T>(path: &Path, open: impl FnOnce() -> Result<T, DatabaseError>) -> Result<Attempt<T>> {
+    match contain(open).map_err(|panic| fault::panicked(path, &panic))? {
+        Ok(opened) => Ok(Attempt::Opened(opened)),
+        Err(DatabaseError::DatabaseAlreadyOpen) => Ok(Attempt::Locked),
+        Err(DatabaseError::RepairAborted) => Ok(Attempt::NeedsRepair),
+        Err(DatabaseError::Storage(StorageError::Io(cause))) if not_writable(&cause) => {
+            Ok(Attempt::NotWritable)
+        }
+        Err(error) => Err(fault(path)(error)),
+    }
+}
+
+fn not_writable(cause: &std::io::Error) -> bool {
+    matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Opens for writing, and says whether that took a repair.
+fn open_writer(path: &Path) -> Result<(Database, bool), DatabaseError> {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&repaired);
+    let db = engine().set_repair_callback(move |_| flag.store(true, Ordering::Release)).open(path)?;
+    Ok((db, repaired.load(Ordering::Acquire)))
+}
+
+/// Repairs a temporary copy of a file that cannot be written to; `None` while somebody else writes it.
+pub(super) fn open_copy(path: &Path) -> Result<Option<Database>> {
+    let io = |cause| fault::io(path, cause);
+    let mut source = File::open(path).map_err(io)?;
+    // The engine's writers take this lock too (on Linux), so what is copied stands still.
+    if let Err(TryLockError::WouldBlock) = source.try_lock_shared() {
+        return Ok(None);
+    }
+    let mut copy = tempfile::Builder::new().prefix("promptos-").tempfile().map_err(io)?;
+    std::io::copy(&mut source, copy.as_file_mut()).map_err(|cause| {
+        Error::failed(format!(
+            "{} needs a repair, cannot be written to, and cannot be copied to {}: {cause}",
+            path.display(),
+            copy.path().display()
+        ))
+        .because(cause)
+    })?;
+    // The name goes when `copy` does; the open file lives on until it is closed.
+    match attempt(path, || open_writer(copy.path()))? {
+        Attempt::Opened((db, _)) => Ok(Some(db)),
+        _ => Err(fault::damaged(path, "it cannot be repaired")),
+    }
+}
+
+/// Tells what is plainly no ledger from what is a damaged one.
+fn recognise(path: &Path) -> Result<()> {
+    let mut file = File::open(path).map_err(|cause| fault::io(path, cause))?;
+    let kind = file.metadata().map_err(|cause| fault::io(path, cause))?;
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a folder" } else { "no regular file" };
+        return Err(Error::failed(format!("{} is {what}, not a ledger", path.display())));
+    }
+    let mut start = Vec::new();
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(|cause| fault::io(path, cause))?;
+    if start.is_empty() {
+        return Err(fault::damaged(path, "it is empty"));
+    }
+    if !MAGIC.starts_with(&start) {
+        return Err(Error::failed(format!("{} is not a ledger", path.display()))
+            .hint("name the ledger file, usually .promptos/ledger.redb"));
+    }
+    Ok(())
+}

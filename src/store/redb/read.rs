@@ -1,0 +1,154 @@
+//! Reading from one snapshot. Rows must come in strictly rising order: pages of a damaged file may form a loop.
+
+use super::super::batch::name;
+use super::super::contain::outside;
+use super::fault::fault;
+use super::*;
+use ::redb::AccessGuard;
+use std::ops::Bound;
+
+impl Snapshot<'_> {
+    pub(super) fn get<'k, K: Key>(
+        &self,
+        table: TableDefinition<'_, K, &'static [u8]>,
+        key: K::SelfType<'k>,
+    ) -> Result<Option<Vec<u8>>> {
+        let row = self.table(table)?.get(key).map_err(fault(self.path))?;
+        Ok(row.map(|value| value.value().to_vec()))
+    }
+
+    pub(super) fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.get(META, key)
+    }
+
+    pub(super) fn head(&self) -> Result<Head> {
+        let row = self.meta("head")?.ok_or_else(|| self.damaged("it has no head"))?;
+        decode_head(&row).ok_or_else(|| self.damaged("its head is malformed"))
+    }
+
+    pub(super) fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        if index >= self.head()?.size {
+            return Ok(None);
+        }
+        self.get(STATEMENTS, index)?.map(Some).ok_or_else(|| self.gone(index))
+    }
+
+    pub(super) fn scan(&self, range: Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
+        let end = range.end.min(self.head()?.size);
+        if range.start >= end {
+            return Ok(());
+        }
+        let mut rows = self.table(STATEMENTS)?.range(range.start..end).map_err(fault(self.path))?;
+        for expected in range.start..end {
+            let (index, statement) =
+                rows.next().ok_or_else(|| self.gone(expected))?.map_err(fault(self.path))?;
+            if index.value() != expected {
+                return Err(self.gone(expected));
+            }
+            if !outside(|| visit(expected, statement.value()))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
+        let table = self.table(INDEX)?;
+        let end = prefix_end(prefix);
+        let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rows = table.range::<&[u8]>((Bound::Included(prefix), upper)).map_err(fault(self.path))?;
+        let mut last: Option<Vec<u8>> = None;
+        while let Some(row) = if reverse { rows.next_back() } else { rows.next() } {
+            let (key, value): (AccessGuard<'_, &[u8]>, AccessGuard<'_, &[u8]>) =
+                row.map_err(fault(self.path))?;
+            let (key, value) = (key.value(), value.value());
+            let ordered = last.as_deref().is_none_or(|last| if reverse { key < last } else { key > last });
+            if !ordered || !key.starts_with(prefix) {
+                return Err(self.damaged("its index is out of order"));
+            }
+            let last = last.get_or_insert_default();
+            last.clear();
+            last.extend_from_slice(key);
+            if !outside(|| visit(key, value))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn blob_state(&self, address: &Hash) -> Result<BlobState> {
+        let row = self.table(BLOBS)?.get(address).map_err(fault(self.path))?;
+        Ok(row.map_or(BlobState::Missing, |row| state(row.value())))
+    }
+
+    pub(super) fn read_blob(
+        &self,
+        address: &Hash,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<BlobState> {
+        let state = self.blob_state(address)?;
+        let BlobState::Present(mut left) = state else { return Ok(state) };
+        let table = self.table(CHUNKS)?;
+        let mut rows =
+            table.range((address, 0)..=(address, u32::MAX)).map_err(fault(self.path))?.zip(0_u32..);
+        while left > 0 {
+            let torn = || self.damaged(&format!("pieces of {} are missing", name(address)));
+            let (row, expected) = rows.next().ok_or_else(torn)?;
+            let (key, piece) = row.map_err(fault(self.path))?;
+            let piece = piece.value();
+            let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            if key.value() != (address, expected) || size > left || size == 0 {
+                return Err(torn());
+            }
+            left -= size;
+            outside(|| sink(piece))?;
+        }
+        Ok(state)
+    }
+
+    pub(super) fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
+        let table = self.table(BLOBS)?;
+        let mut last: Option<Hash> = None;
+        for row in table.range::<&Hash>(..).map_err(fault(self.path))? {
+            let (address, size) = row.map_err(fault(self.path))?;
+            let (address, state) = (*address.value(), state(size.value()));
+            if last.is_some_and(|last| last >= address) {
+                return Err(self.damaged("its blobs are out of order"));
+            }
+            last = Some(address);
+            if !outside(|| visit(address, state))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn gone(&self, index: u64) -> Error {
+        self.damaged(&format!("statement {index} is gone"))
+    }
+}
+
+pub(super) fn state(size: Option<u64>) -> BlobState {
+    size.map_or(BlobState::Erased, BlobState::Present)
+}
+
+pub(super) fn encode_head(head: &Head) -> Vec<u8> {
+    [&head.size.to_be_bytes()[..], &head.root].concat()
+}
+
+pub(super) fn decode_head(row: &[u8]) -> Option<Head> {
+    let (size, root) = row.split_first_chunk()?;
+    Some(Head { size: u64::from_be_bytes(*size), root: root.try_into().ok()? })
+}
+
+/// The first key after all those that begin with `prefix`; `None` when there is none.
+fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
