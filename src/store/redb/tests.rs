@@ -1,17 +1,53 @@
-use super::super::contract::{self, batch};
+use super::super::contract::{self, batch, dump};
 use super::*;
+use crate::error::Kind;
+use crate::store::{Content, NewBlob};
 use std::cell::Cell;
-use std::time::Duration;
+use std::fs;
+use std::io;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 fn open(path: &Path, access: Access) -> Result<RedbStore> {
     RedbStore::open(path, access, Duration::ZERO, &mut |_| {})
 }
 
+/// Opens and says what was told meanwhile.
+fn open_told(path: &Path, access: Access, timeout: u64) -> (Result<RedbStore>, Vec<Event>) {
+    let mut events = Vec::new();
+    let store = RedbStore::open(path, access, Duration::from_millis(timeout), &mut |e| events.push(e));
+    (store, events)
+}
+
 /// A closed ledger with some of everything.
-fn ledger(folder: &Path) -> PathBuf {
+fn ledger(folder: &Path) -> (PathBuf, Content) {
     let path = folder.join("ledger.redb");
-    assert_eq!(RedbStore::create(&path, batch(0, &[b"genesis"])).unwrap(), Outcome::Done);
-    path
+    let content = vec![4_u8; 70_000];
+    let mut first = batch(0, &[b"genesis", b"second"]);
+    first.tiles = vec![(TileId { level: 0, index: 0 }, vec![1; 64])];
+    first.index = vec![(b"k".to_vec(), Some(b"v".to_vec()))];
+    let address = *blake3::hash(&content).as_bytes();
+    first.blobs = vec![NewBlob { address, size: 70_000, source: Box::new(&content[..]) }];
+    first.erase = vec![[8; 32]];
+    assert_eq!(RedbStore::create(&path, first).unwrap(), Outcome::Done);
+    let content = dump(&open(&path, Access::Read).unwrap()).unwrap();
+    assert_eq!((content.statements.len(), content.tiles.len(), content.blobs.len()), (2, 1, 2));
+    (path, content)
+}
+
+/// The same ledger as a killed writer leaves it: a copy of the file made while it is open.
+fn unclean(folder: &Path) -> (PathBuf, Content) {
+    let (path, _) = ledger(folder);
+    let store = open(&path, Access::Write).unwrap();
+    assert_eq!(store.commit(batch(2, &[b"third"])).unwrap(), Outcome::Done);
+    let killed = folder.join("killed.redb");
+    fs::copy(&path, &killed).unwrap();
+    (killed, dump(&store).unwrap())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
@@ -25,4 +61,323 @@ fn keeps_the_contract() {
         Box::new(open(&path, Access::Write).unwrap())
     };
     contract::check(&make, CHUNK);
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut expected) = ledger(folder.path());
+    for size in 2..6 {
+        let (store, events) = open_told(&path, Access::Write, 0);
+        let store = store.unwrap();
+        assert_eq!(events, []);
+        assert_eq!(dump(&store).unwrap(), expected);
+        assert_eq!(store.commit(batch(size, &[b"more"])).unwrap(), Outcome::Done);
+        expected = dump(&store).unwrap();
+        drop(store);
+        assert_eq!(dump(&open(&path, Access::Read).unwrap()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn creation_touches_nothing_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    fs::write(&path, "mine").unwrap();
+    assert_eq!(RedbStore::create(&path, batch(0, &[b"x"])).unwrap(), Outcome::Conflict(None));
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+    assert_eq!(RedbStore::create(folder.path(), batch(0, &[b"x"])).unwrap(), Outcome::Conflict(None));
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    assert_eq!(RedbStore::create(&path, batch(0, &[b"x"])).unwrap(), Outcome::Conflict(None));
+    assert_eq!(names(folder.path()), ["ledger.redb"]);
+}
+
+#[test]
+fn a_failed_creation_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let mut bad = batch(0, &[b"x"]);
+    bad.blobs = vec![NewBlob { address: [1; 32], size: 70_000, source: Box::new(io::repeat(1)) }];
+    assert_eq!(RedbStore::create(&path, bad).unwrap_err().kind(), Kind::Failed);
+    assert_eq!(RedbStore::create(&path, batch(0, &[])).unwrap_err().kind(), Kind::Bug);
+    assert_eq!(RedbStore::create(&path, batch(1, &[b"x"])).unwrap(), Outcome::Conflict(None));
+    let mut panics = batch(0, &[b"x"]);
+    struct Panics;
+    impl io::Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("mine")
+        }
+    }
+    panics.blobs = vec![NewBlob { address: [1; 32], size: 1, source: Box::new(Panics) }];
+    let creating = std::panic::AssertUnwindSafe(|| RedbStore::create(&path, panics));
+    assert_eq!(std::panic::catch_unwind(creating).unwrap_err().downcast_ref(), Some(&"mine"));
+    assert_eq!(names(folder.path()), [""; 0]);
+
+    let lost = folder.path().join("no/such/folder/ledger.redb");
+    let error = RedbStore::create(&lost, batch(0, &[b"x"])).unwrap_err();
+    assert!(error.to_string().starts_with("there is no folder"), "{error}");
+}
+
+#[test]
+fn of_many_creators_one_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let winners: Vec<u8> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|n| {
+                let path = &path;
+                scope.spawn(move || (n, RedbStore::create(path, batch(0, &[&[n]])).unwrap()))
+            })
+            .collect();
+        let outcomes = threads.into_iter().map(|thread| thread.join().unwrap());
+        outcomes.filter(|(_, outcome)| *outcome == Outcome::Done).map(|(n, _)| n).collect()
+    });
+    assert_eq!(winners.len(), 1);
+    let store = open(&path, Access::Read).unwrap();
+    assert_eq!(store.statement(0).unwrap(), Some(winners));
+    assert_eq!(names(folder.path()), ["ledger.redb"]);
+}
+
+#[test]
+fn what_is_no_ledger_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ledger(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let other = folder.path().join("other");
+    let alien = folder.path().join("alien");
+    {
+        let db = Database::create(&alien).unwrap();
+        let transaction = db.begin_write().unwrap();
+        transaction.open_table(TableDefinition::<u64, u64>::new("meta")).unwrap();
+        transaction.commit().unwrap();
+    }
+    let alien = fs::read(alien).unwrap();
+    let blank = folder.path().join("blank");
+    drop(Database::create(&blank).unwrap());
+    let blank = fs::read(blank).unwrap();
+
+    let cases: [(&[u8], Kind, &str); 9] = [
+        (b"", Kind::Integrity, "it is empty"),
+        (b"redb", Kind::Integrity, "is damaged"),
+        (MAGIC_AND_MORE, Kind::Integrity, "is damaged"),
+        (b"SQLite format 3\0", Kind::Failed, "is not a ledger"),
+        (b"{}", Kind::Failed, "is not a ledger"),
+        (&whole[..whole.len() / 2], Kind::Integrity, "is damaged"),
+        (&whole[..whole.len() - 1], Kind::Integrity, "is damaged"),
+        (&alien, Kind::Failed, "is a database, but not a ledger"),
+        (&blank, Kind::Failed, "is a database, but not a ledger"),
+    ];
+    for (bytes, kind, message) in cases {
+        for access in [Access::Read, Access::Write] {
+            fs::write(&other, bytes).unwrap();
+            let error = open(&other, access).unwrap_err();
+            assert!(error.to_string().contains(message), "{message:?}, {access:?}: {error}");
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(other.to_str().unwrap()), "{error}");
+        }
+    }
+    let missing = open(&folder.path().join("missing"), Access::Write).unwrap_err();
+    assert_eq!((missing.kind(), missing.hints().len()), (Kind::Failed, 1));
+    assert!(missing.to_string().starts_with("there is no ledger at"), "{missing}");
+    let error = open(folder.path(), Access::Read).unwrap_err();
+    assert!(error.to_string().contains("is a folder"), "{error}");
+    assert!(open(Path::new("/dev/null"), Access::Read).unwrap_err().to_string().contains("no regular file"));
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+const MAGIC_AND_MORE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a and then nothing that makes sense";
+
+/// Changes a ledger's meta table behind its back.
+fn meta(path: &Path, key: &str, value: Option<&[u8]>) {
+    let db = Database::open(path).unwrap();
+    let transaction = db.begin_write().unwrap();
+    {
+        let mut table = transaction.open_table(META).unwrap();
+        match value {
+            Some(value) => drop(table.insert(key, value).unwrap()),
+            None => drop(table.remove(key).unwrap()),
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn other_store_formats_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let cases: [(Option<&[u8]>, &str); 5] = [
+        (Some(&[0, 0, 0, 2]), "was written by a newer promptos (store format 2, this one reads 1)"),
+        (Some(&[255; 4]), "(store format 4294967295, this one reads 1)"),
+        (Some(&[0; 4]), "unknown store format (0)"),
+        (Some(&[1]), "not a ledger"),
+        (None, "not a ledger"),
+    ];
+    for (format, message) in cases {
+        meta(&path, "format", format);
+        for access in [Access::Read, Access::Write] {
+            let error = open(&path, access).unwrap_err();
+            assert_eq!(error.kind(), Kind::Failed);
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+    meta(&path, "format", Some(&[0, 0, 0, 1]));
+    assert_eq!(dump(&open(&path, Access::Read).unwrap()).unwrap(), content);
+}
+
+#[test]
+fn a_head_that_is_gone_or_malformed_is_an_integrity_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let far = [&9_u64.to_be_bytes()[..], &[0; 32]].concat();
+    let cases: [Option<&[u8]>; 4] = [None, Some(b""), Some(&[0; 41]), Some(&far)];
+    for head in cases {
+        meta(&path, "head", head);
+        let store = open(&path, Access::Write).unwrap();
+        let error = dump(&store).unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity, "{error}");
+        assert_eq!(dump(&store).unwrap_err().hints().len(), 1);
+        if head.is_some() && head != Some(&far) {
+            assert_eq!(store.commit(batch(2, &[b"x"])).unwrap_err().kind(), Kind::Integrity);
+        }
+    }
+    assert_eq!(content.head.unwrap().size, 2);
+}
+
+#[test]
+fn readers_share_and_a_writer_is_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let readers = [open(&path, Access::Read).unwrap(), open(&path, Access::Read).unwrap()];
+    readers.iter().for_each(|reader| assert_eq!(dump(reader).unwrap(), content));
+    for (timeout, waited) in [(0, vec![]), (60, vec![Event::Waiting])] {
+        let began = Instant::now();
+        let (refused, events) = open_told(&path, Access::Write, timeout);
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        let message = format!("in use by another process (waited {} s)", timeout as f32 / 1000.0);
+        assert!(error.to_string().ends_with(&message), "{error}");
+        assert_eq!(events, waited);
+        assert!(began.elapsed() >= Duration::from_millis(timeout));
+    }
+    drop(readers);
+    let writer = open(&path, Access::Write).unwrap();
+    for access in [Access::Read, Access::Write] {
+        assert_eq!(open(&path, access).unwrap_err().kind(), Kind::Unavailable);
+    }
+    drop(writer);
+    open(&path, Access::Read).unwrap();
+}
+
+#[test]
+fn whoever_waits_comes_in_when_the_other_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ledger(folder.path());
+    for access in [Access::Read, Access::Write] {
+        let writer = open(&path, Access::Write).unwrap();
+        let (told, waiting) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let path = &path;
+            let other = scope.spawn(move || {
+                RedbStore::open(path, access, Duration::from_secs(60), &mut |event| told.send(event).unwrap())
+            });
+            assert_eq!(waiting.recv(), Ok(Event::Waiting));
+            drop(writer);
+            other.join().unwrap().unwrap();
+        });
+        assert_eq!(waiting.try_iter().count(), 0);
+    }
+}
+
+#[test]
+fn a_reader_does_not_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let reader = open(&path, Access::Read).unwrap();
+    assert_eq!(reader.commit(batch(2, &[b"x"])).unwrap_err().kind(), Kind::Bug);
+    assert_eq!(reader.replace_index(&mut std::iter::empty()).unwrap_err().kind(), Kind::Bug);
+    assert_eq!(dump(&reader).unwrap(), content);
+}
+
+#[test]
+fn a_file_that_was_not_closed_is_repaired_once() {
+    for access in [Access::Read, Access::Write] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, content) = unclean(folder.path());
+        let (store, events) = open_told(&path, access, 0);
+        assert_eq!(events, [Event::Repaired]);
+        assert_eq!(dump(&store.unwrap()).unwrap(), content);
+        let (store, events) = open_told(&path, Access::Read, 0);
+        assert_eq!(events, []);
+        // The repaired file is shared like any other.
+        assert_eq!(dump(&open(&path, Access::Read).unwrap()).unwrap(), content);
+        drop(store);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_repaired_in_its_place_is_read_from_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = unclean(folder.path());
+    let before = fs::read(&path).unwrap();
+    let lock = fs::File::open(&path).unwrap();
+    lock.lock().unwrap();
+    assert!(file::open_copy(&path).unwrap().is_none());
+    drop(lock);
+    let copy = Handle::Copy(file::open_copy(&path).unwrap().unwrap());
+    let store = RedbStore { path: path.clone(), handle: Some(copy), broken: AtomicBool::new(false) };
+    assert_eq!(dump(&store).unwrap(), content);
+    assert_eq!(store.commit(batch(3, &[b"x"])).unwrap_err().kind(), Kind::Bug);
+    drop(store);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn without_permission_to_write_reading_still_works() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = unclean(folder.path());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+        println!("skipped: this user may write to everything");
+        return;
+    }
+    let (store, events) = open_told(&path, Access::Read, 0);
+    assert_eq!(events, [Event::Repaired]);
+    assert_eq!(dump(&store.unwrap()).unwrap(), content);
+    assert!(open(&path, Access::Write).unwrap_err().to_string().starts_with("no permission"));
+}
+
+#[test]
+fn after_a_panic_of_the_engine_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let store = open(&path, Access::Write).unwrap();
+    let error = store.guard::<()>(|_| panic!("a page is torn")).unwrap_err();
+    assert_eq!((error.kind(), error.hints().len()), (Kind::Integrity, 1));
+    assert!(!error.to_string().contains("torn"), "a panic's text is for programmers: {error}");
+    assert_eq!(store.commit(batch(2, &[b"x"])).unwrap_err().kind(), Kind::Failed);
+    assert_eq!(store.replace_index(&mut std::iter::empty()).unwrap_err().kind(), Kind::Failed);
+    assert_eq!(dump(&store).unwrap(), content);
+    drop(store);
+    assert_eq!(dump(&open(&path, Access::Read).unwrap()).unwrap(), content);
+}
+
+#[test]
+fn failures_of_the_file_system_are_told_in_words() {
+    use io::ErrorKind as E;
+    let cases = [
+        (E::StorageFull, Kind::Failed, "no space is left on the disk for /l"),
+        (E::QuotaExceeded, Kind::Failed, "no space is left on the disk for /l"),
+        (E::PermissionDenied, Kind::Failed, "no permission to use /l"),
+        (E::ReadOnlyFilesystem, Kind::Failed, "no permission to use /l"),
+        (E::NotFound, Kind::Failed, "there is no ledger at /l"),
+        (E::UnexpectedEof, Kind::Integrity, "the ledger file /l is damaged: it ends too early"),
+        (E::Other, Kind::Failed, "cannot read or write /l"),
+    ];
+    for (cause, kind, message) in cases {
+        let error = fault(Path::new("/l"))(::redb::StorageError::Io(cause.into()));
+        assert_eq!(error.kind(), kind, "{cause:?}");
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
 }
