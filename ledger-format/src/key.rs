@@ -24,7 +24,7 @@ impl PublicKey {
             return Err(weak("is not canonically encoded"));
         }
         if key.is_weak() {
-            return Err(weak("is a point of small order"));
+            return Err(weak("is weak: a point of small order, for which anyone can sign"));
         }
         Ok(Self(key))
     }

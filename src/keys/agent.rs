@@ -7,8 +7,7 @@
 
 use super::public::{check_key, printable, refuse_type};
 use crate::error::{Error, Result};
-use ed25519_dalek::Signature;
-use ledger_format::{SignError, Signer};
+use ledger_format::{Kid, SignError, Signer};
 use sha2::{Digest as _, Sha256};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -51,8 +50,8 @@ impl Identity {
 
     /// SHA-256 of the wire encoding; of an Ed25519 key, the key id.
     #[must_use]
-    pub fn kid(&self) -> [u8; 32] {
-        Sha256::digest(&self.blob).into()
+    pub fn kid(&self) -> Kid {
+        Kid(Sha256::digest(&self.blob).into())
     }
 
     /// The raw Ed25519 public key.
@@ -101,21 +100,18 @@ impl Agent {
     ///
     /// # Errors
     /// As [`Agent::identities`]; and when the agent does not hold it, with the keys that it does hold.
-    pub fn find(&self, kid: &[u8; 32]) -> Result<Identity> {
+    pub fn find(&self, kid: &Kid) -> Result<Identity> {
         let all = self.identities()?;
         if let Some(found) = all.iter().find(|identity| identity.kid() == *kid) {
             return Ok(found.clone());
         }
-        let wanted = ledger_format::fingerprint(kid);
-        let error = Error::failed(format!("the ssh-agent does not hold the key {wanted}")).hint(
+        let error = Error::failed(format!("the ssh-agent does not hold the key {kid}")).hint(
             "add it: ssh-add FILE (keys restricted with ssh-add -h are not shown by a forwarded agent)",
         );
         Err(if all.is_empty() {
             error.hint("it shows no keys at all: it is empty, or locked (unlock it with ssh-add -X)")
         } else {
-            let held = all.iter().take(20).map(|i| {
-                format!("{} {} ({})", ledger_format::fingerprint(&i.kid()), i.comment, i.key_type())
-            });
+            let held = all.iter().take(20).map(|i| format!("{} {} ({})", i.kid(), i.comment, i.key_type()));
             error.hint(format!("it holds: {}", held.collect::<Vec<_>>().join(", ")))
         })
     }
@@ -151,7 +147,7 @@ impl Agent {
             }
             _ => return Err(self.confused("it did not sign when asked")),
         };
-        key.verify_strict(message, &Signature::from_bytes(&signature)).map_err(|e| {
+        key.verify(message, &signature).map_err(|e| {
             Error::failed("the ssh-agent returned a signature that does not verify").because(e)
         })?;
         Ok(signature)

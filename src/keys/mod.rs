@@ -13,7 +13,7 @@ mod public;
 mod tests;
 
 use crate::error::{Error, Result};
-use ledger_format::{Signer, kid};
+use ledger_format::{Kid, Signer};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub struct Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
-            .field("fingerprint", &ledger_format::fingerprint(&kid(&self.public)))
+            .field("fingerprint", &Kid::of(&self.public))
             .field("comment", &self.comment)
             .field("origin", &self.origin)
             .finish_non_exhaustive()
@@ -65,7 +65,7 @@ impl fmt::Debug for Key {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// `SHA256:…`, as `ssh-add -l` prints it: a key that the agent holds.
-    Fingerprint([u8; 32]),
+    Fingerprint(Kid),
     /// A private key file; or a public key file (`.pub`), which stands for the same key in the agent.
     File(PathBuf),
 }
@@ -108,7 +108,7 @@ fn open_file(path: &Path, agent: Option<Agent>, ask: &mut AskPassphrase<'_>) -> 
     match file::read(path)? {
         file::KeyFile::Public(public) => {
             let found = agent.ok_or_else(no_agent).and_then(|agent| {
-                let identity = agent.find(&kid(&public.key))?;
+                let identity = agent.find(&Kid::of(&public.key))?;
                 agent_key(agent, &identity, login_key)
             });
             let private = path.with_extension("");
@@ -123,7 +123,7 @@ fn open_file(path: &Path, agent: Option<Agent>, ask: &mut AskPassphrase<'_>) -> 
             if private.is_encrypted()
                 && let Some(agent) = agent
                 // An agent that fails is no obstacle here: the passphrase opens the key as well.
-                && let Ok(identity) = agent.find(&kid(&private.public()))
+                && let Ok(identity) = agent.find(&Kid::of(&private.public()))
             {
                 return agent_key(agent, &identity, login_key);
             }

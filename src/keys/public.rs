@@ -1,8 +1,7 @@
 //! Public keys: OpenSSH lines, fingerprints, and which encodings of a point are accepted.
 
 use crate::error::{Error, Result};
-use ed25519_dalek::VerifyingKey;
-use ledger_format::kid;
+use ledger_format::Kid;
 use std::path::Path;
 
 const ED25519: &str = "ssh-ed25519";
@@ -68,35 +67,26 @@ impl PublicKey {
     /// The fingerprint that `ssh-keygen -l` shows.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        ledger_format::fingerprint(&kid(&self.key))
+        Kid::of(&self.key).to_string()
     }
 }
 
-/// Accepts the 32 bytes as a verification key only if they are the one canonical encoding (RFC 8032 5.1.2)
-/// of a point that is not of small order: a small-order key verifies signatures that nobody made, and two
-/// encodings of one key would be two identities.
+/// Accepts the 32 bytes only as the ledger does: the one canonical encoding of a point that is not of
+/// small order. A small-order key verifies signatures that nobody made, and two encodings of one key
+/// would be two identities.
 ///
 /// # Errors
 /// Bytes that are not a point, not canonical, or of small order.
-pub fn check_key(key: &[u8; 32]) -> Result<VerifyingKey> {
-    let point = VerifyingKey::from_bytes(key)
-        .map_err(|e| Error::failed("the public key is not a point of the Ed25519 curve").because(e))?;
-    if point.is_weak() {
-        return Err(Error::failed("the public key is weak (of small order): anyone can sign for it"));
-    }
-    if point.to_edwards().compress().to_bytes() != *key {
-        return Err(Error::failed("the public key is not canonically encoded"));
-    }
-    Ok(point)
+pub fn check_key(key: &[u8; 32]) -> Result<ledger_format::PublicKey> {
+    ledger_format::PublicKey::new(key).map_err(|failure| Error::failed(failure.detail))
 }
 
 /// Reads `SHA256:` and 43 characters of unpadded base64, as `ssh-keygen -l` prints them, to a key id.
 ///
 /// # Errors
 /// Another hash, or text of another form.
-pub fn parse_fingerprint(text: &str) -> Result<[u8; 32]> {
-    let parsed = text.parse::<ssh_key::Fingerprint>().ok().and_then(ssh_key::Fingerprint::sha256);
-    parsed.ok_or_else(|| {
+pub fn parse_fingerprint(text: &str) -> Result<Kid> {
+    text.parse().map_err(|_| {
         Error::failed(format!("{} is not a SHA-256 key fingerprint", quote(text)))
             .hint("it is SHA256: and 43 characters, as printed by: ssh-add -l")
     })

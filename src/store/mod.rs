@@ -26,19 +26,8 @@ pub use memory::{Content, FailMode, MemoryStore};
 pub use redb::{Access, Event, RedbStore};
 
 use crate::error::Result;
+pub use ledger_format::{Hash, Head};
 use std::io::Read;
-
-/// A 32-byte SHA-256 or BLAKE3-256 value.
-pub type Hash = [u8; 32];
-
-/// The tree head of a ledger: how many statements, and their RFC 6962 root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The number of statements.
-    pub size: u64,
-    /// The Merkle tree hash over all of them.
-    pub root: Hash,
-}
 
 /// Names a tile of 256 hashes as C2SP tlog-tiles does: `level` counts steps of eight tree levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

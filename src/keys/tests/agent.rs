@@ -152,7 +152,7 @@ fn bad_lists_are_refused() {
         says(&agent.identities().unwrap_err(), &[part]);
     }
     let agent = fake(&dir, move |_| whole.clone());
-    assert_eq!(agent.find(&kid(&key().public_key())).unwrap().comment, "c");
+    assert_eq!(agent.find(&Kid::of(&key().public_key())).unwrap().comment, "c");
 }
 
 #[test]
@@ -253,16 +253,19 @@ fn a_real_agent_lists_and_signs() {
     let real = RealAgent::start(&dir, "/bin/false");
     let agent = Agent::new(&real.socket);
     assert_eq!(agent.identities().unwrap(), []);
-    says(&agent.find(&[0; 32]).unwrap_err(), &["does not hold the key SHA256:AAAA", "empty, or locked"]);
+    says(&agent.find(&Kid([0; 32])).unwrap_err(), &["does not hold the key SHA256:AAAA", "empty, or locked"]);
 
     let path = keygen(&dir, "key", "ed25519", "");
     let rsa = keygen(&dir, "rsa", "rsa", "");
     real.add(&[utf8(&path), utf8(&rsa)]);
     let public = PublicKey::read(&dir.path().join("key.pub")).unwrap();
-    let found = agent.find(&kid(&public.key)).unwrap();
+    let found = agent.find(&Kid::of(&public.key)).unwrap();
     assert_eq!((found.ed25519().unwrap(), found.comment.as_str()), (public.key, "made by ssh"));
     assert!(run("ssh-add", &["-l"], Some(&real.socket)).contains(&public.fingerprint()));
-    says(&agent.find(&[0; 32]).unwrap_err(), &["it holds:", &public.fingerprint(), "made by ssh", "ssh-rsa"]);
+    says(
+        &agent.find(&Kid([0; 32])).unwrap_err(),
+        &["it holds:", &public.fingerprint(), "made by ssh", "ssh-rsa"],
+    );
 
     for message in [&b""[..], MESSAGE, &vec![b'x'; 200_000]] {
         let signature = agent.sign(&public.key, message).unwrap();
@@ -291,7 +294,7 @@ fn a_locked_agent_refuses_and_says_what_it_may_be() {
     assert_eq!(reply, [0, 0, 0, 1, 6]);
 
     let agent = Agent::new(&real.socket);
-    says(&agent.find(&kid(&public)).unwrap_err(), &["does not hold", "locked", "ssh-add -X"]);
+    says(&agent.find(&Kid::of(&public)).unwrap_err(), &["does not hold", "locked", "ssh-add -X"]);
     let error = agent.sign(&public, MESSAGE).unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     says(&error, &["refused to sign", "locked", "ssh-add -X"]);
@@ -338,7 +341,7 @@ fn a_destination_constrained_key_is_listed_but_does_not_sign() {
         return;
     }
     let public = PublicKey::read(&dir.path().join("key.pub")).unwrap().key;
-    let key = KeySource::Fingerprint(kid(&public)).open(Some(&real.socket), &mut never).unwrap();
+    let key = KeySource::Fingerprint(Kid::of(&public)).open(Some(&real.socket), &mut never).unwrap();
     let error = key.signer.sign(MESSAGE).unwrap_err().to_string();
     assert!(
         error.contains("destination-constrained (ssh-add -h)") && error.contains("without -h"),

@@ -248,7 +248,7 @@ fn openssh_reads_ours() {
         assert_eq!(derived.trim_end(), public.to_openssh());
         let listed = run("ssh-keygen", &["-l", "-f", utf8(&path)], None);
         assert_eq!(listed.trim_end(), format!("256 {} ada (ED25519)", public.fingerprint()));
-        assert_eq!(public.fingerprint(), ledger_format::fingerprint(&kid(&public.key)));
+        assert_eq!(public.fingerprint(), Kid::of(&public.key).to_string());
     }
 }
 

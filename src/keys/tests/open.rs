@@ -12,14 +12,13 @@ fn source(path: &Path) -> KeySource {
 fn signs(key: &Key) {
     assert_eq!(key.signer.public_key(), key.public);
     let signature = key.signer.sign(b"message").unwrap();
-    let signature = ed25519_dalek::Signature::from_bytes(&signature);
-    check_key(&key.public).unwrap().verify_strict(b"message", &signature).unwrap();
+    check_key(&key.public).unwrap().verify(b"message", &signature).unwrap();
 }
 
 #[test]
 fn what_a_person_types_is_a_fingerprint_or_a_file() {
-    let good = ledger_format::fingerprint(&[5; 32]);
-    assert_eq!(KeySource::parse(OsStr::new(&good)).unwrap(), KeySource::Fingerprint([5; 32]));
+    let good = Kid([5; 32]).to_string();
+    assert_eq!(KeySource::parse(OsStr::new(&good)).unwrap(), KeySource::Fingerprint(Kid([5; 32])));
     for file in ["key", "./SHA256:x", "/a/key.pub", "C:key", ""] {
         assert_eq!(KeySource::parse(OsStr::new(file)).unwrap(), KeySource::File(file.into()));
     }
@@ -70,7 +69,7 @@ fn public_keys_and_fingerprints_need_an_agent() {
     let path = dir.path().join("key");
     let public = create(&path, &SEED, "", None).unwrap();
     let pub_file = dir.path().join("key.pub");
-    let fingerprint = KeySource::Fingerprint(kid(&public.key));
+    let fingerprint = KeySource::Fingerprint(Kid::of(&public.key));
     for (agent, part) in [(None, "no agent is known here"), (Some(dir.path()), "no ssh-agent answers")] {
         let error = fingerprint.open(agent, &mut never).unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable);

@@ -116,8 +116,8 @@ fn a_key_has_one_encoding() {
 
 #[test]
 fn fingerprints_read_back() {
-    let text = ledger_format::fingerprint(&kid(&bytes(KEY)));
-    assert_eq!(parse_fingerprint(&text).unwrap(), kid(&bytes(KEY)));
+    let text = Kid::of(&bytes(KEY)).to_string();
+    assert_eq!(parse_fingerprint(&text).unwrap(), Kid::of(&bytes(KEY)));
     for bad in [
         "SHA256:",
         "SHA256:short",
@@ -141,7 +141,7 @@ proptest! {
         let key = ed25519_dalek::SigningKey::from_bytes(&seed).public_key();
         let public = PublicKey { key, comment: comment.trim().to_owned() };
         prop_assert_eq!(PublicKey::parse(&public.to_openssh()).unwrap(), public.clone());
-        prop_assert_eq!(parse_fingerprint(&public.fingerprint()).unwrap(), kid(&key));
+        prop_assert_eq!(parse_fingerprint(&public.fingerprint()).unwrap(), Kid::of(&key));
     }
 
     #[test]
