@@ -2,4 +2,5 @@
 pub mod catalog;
 pub mod error;
 pub mod keys;
+pub mod ledger;
 pub mod store;

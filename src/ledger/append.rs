@@ -1,0 +1,261 @@
+//! Writing: a statement is judged, signed and stored with its content, or nothing happens at all.
+
+use super::tiles::Grower;
+use super::{Ledger, index};
+use crate::error::{Error, Kind, Result};
+use crate::store::{Batch, BlobState, Hash, Head, NewBlob, Outcome, Store};
+use ledger_format::rules::{self, Change};
+use ledger_format::{
+    Address, Body, Checkpoint, Class, Descriptor, Draft, DraftError, Enrolment, EntryId, Failure, Kid,
+    Manifest, Previous, PublicKey, SignError, Signer, Statement,
+};
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::PathBuf;
+
+/// Other writers can win the race for the next index so often before we give up.
+const ATTEMPTS: usize = 100;
+
+/// Who writes: the statement's author, the ledger's checkpoint key, and the author's clock.
+pub struct Author<'a> {
+    /// Signs the statement.
+    pub signer: &'a dyn Signer,
+    /// Signs the checkpoint.
+    pub log_key: &'a dyn Signer,
+    /// Seconds since 1970, as the author claims them.
+    pub time: u64,
+}
+
+/// Content to be stored with a statement; read when it is committed, checked against its descriptor.
+pub enum Content {
+    /// Bytes in memory.
+    Bytes(Descriptor, Vec<u8>),
+    /// A file, read again when it is stored; it must not have changed since it was described.
+    File(Descriptor, PathBuf),
+}
+
+impl Content {
+    /// What the content is.
+    #[must_use]
+    pub fn descriptor(&self) -> &Descriptor {
+        match self {
+            Self::Bytes(descriptor, _) | Self::File(descriptor, _) => descriptor,
+        }
+    }
+
+    fn open(&self) -> Result<NewBlob<'_>> {
+        let source: Box<dyn Read + '_> = match self {
+            Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
+            Self::File(_, path) => Box::new(
+                File::open(path)
+                    .map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?,
+            ),
+        };
+        let descriptor = self.descriptor();
+        Ok(NewBlob { address: descriptor.blake3.0, size: descriptor.size, source })
+    }
+}
+
+/// One statement to append.
+pub struct New {
+    /// The name within its kind.
+    pub name: String,
+    /// What it says.
+    pub body: Body,
+    /// The content to keep; also the manifest or details that the body names.
+    pub contents: Vec<Content>,
+}
+
+/// What a new ledger is to be.
+pub struct Create<'a> {
+    /// The ledger's name, `[a-z0-9.-]{1,64}`.
+    pub name: &'a str,
+    /// The founder's identity.
+    pub identity: &'a str,
+    /// Random.
+    pub nonce: [u8; 16],
+    /// The ledger that this one follows.
+    pub previous: Option<Previous>,
+}
+
+/// The genesis as a batch, and its statement.
+pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<(Statement, Batch<'static>)> {
+    let public = |signer: &dyn Signer| PublicKey::new(&signer.public_key()).map_err(refused);
+    let body = Body::Ledger(ledger_format::Ledger {
+        name: create.name.to_owned(),
+        admins: vec![Enrolment { identity: create.identity.to_owned(), key: public(author.signer)? }],
+        checkpoint_key: public(author.log_key)?,
+        nonce: create.nonce,
+        previous: create.previous.clone(),
+    });
+    let head = Head::empty();
+    let draft = Draft { name: create.name, issuer: create.identity, time: author.time, head, body: &body };
+    let statement = draft.sign(author.signer).map_err(not_signed)?;
+    let Ok(changes) = rules::judge(&rules::State::default(), 0, &statement);
+    let changes = changes.map_err(refused)?;
+    let empty = crate::store::MemoryStore::default();
+    let batch =
+        batch(&empty, Grower::default(), &statement, &changes, None, author, (create.name, statement.id))?;
+    Ok((statement, batch))
+}
+
+impl Ledger {
+    /// Makes a new ledger in an empty store: `commit` stores its first batch and opens the store.
+    ///
+    /// # Errors
+    /// When a name or identity is not allowed, a key does not sign, or the store refuses.
+    pub fn create(
+        create: &Create<'_>,
+        author: &Author<'_>,
+        commit: impl FnOnce(Batch<'_>) -> Result<Box<dyn Store>>,
+    ) -> Result<Self> {
+        let (_, batch) = genesis(create, author)?;
+        Self::open(commit(batch)?)
+    }
+
+    /// The identity that a key is enrolled for, if it may still sign.
+    ///
+    /// # Errors
+    /// Failed, when the key is not enrolled here or was revoked.
+    pub fn identity_of(&self, kid: &Kid) -> Result<String> {
+        let record = self.key(kid)?.ok_or_else(|| {
+            Error::failed(format!("the key {kid} is not enrolled in the ledger '{}'", self.name()))
+                .hint("an admin enrols it: promptos key add FILE.pub --identity NAME --role user")
+                .hint("or choose an enrolled key with --key; 'promptos key list' shows them")
+        })?;
+        match record.revoked {
+            None => Ok(record.identity),
+            Some(entry) => Err(Error::failed(format!("the key {kid} was revoked by entry {entry}"))
+                .hint("choose another key with --key; 'promptos key list' shows which are active")),
+        }
+    }
+
+    /// Refuses refs that are bound to other bytes, before anybody is asked to sign.
+    ///
+    /// # Errors
+    /// Findings, naming both digests and the entry that bound the first.
+    pub fn check_bindings<'a>(&self, refs: impl IntoIterator<Item = (&'a str, Address)>) -> Result<()> {
+        for (reference, content) in refs {
+            let Some((bound, entry)) = self.bound(reference)? else { continue };
+            if bound != content {
+                let statement = &entry.statement;
+                return Err(Error::findings(format!("{reference} is bound to other bytes"))
+                    .hint(format!("bound   {bound}"))
+                    .hint(format!("now     {content}"))
+                    .hint(format!("by      entry {} ({}) {}", entry.index, statement.subject(), statement.id))
+                    .hint("a prompt's version never changes: give the new text a new version"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends one statement: judged, signed, stored with its content in one commit.
+    ///
+    /// # Errors
+    /// Failed when the signer may not say this, findings for a rebound ref, unavailable when the key
+    /// holder does not sign, integrity when the store's tree is damaged; nothing is stored then.
+    pub fn append(&self, author: &Author<'_>, new: &New) -> Result<super::Entry> {
+        let kid = Kid::of(&author.signer.public_key());
+        let issuer = self.identity_of(&kid)?;
+        for content in &new.contents {
+            let address = content.descriptor().blake3;
+            if self.blob_state(&address)? == BlobState::Erased {
+                return Err(Error::failed(format!(
+                    "{address} was erased from this ledger and cannot be stored again"
+                )));
+            }
+        }
+        let manifest = new_manifest(new)?;
+        for _ in 0..ATTEMPTS {
+            let head = self.head()?;
+            let grower = Grower::resume(&*self.store, head)?;
+            let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
+            if log_key != self.checkpoint_key()? {
+                return Err(Error::integrity(
+                    "the log key beside the ledger is not the ledger's checkpoint key",
+                )
+                .hint("restore log.key from the copy that belongs to this ledger"));
+            }
+            let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
+            let statement = draft.sign(author.signer).map_err(not_signed)?;
+            let view = index::IndexView(&*self.store);
+            let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
+            let identity = (self.name(), self.id());
+            let manifest = manifest.as_ref();
+            let mut batch = batch(&*self.store, grower, &statement, &changes, manifest, author, identity)?;
+            batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
+            match self.store.commit(batch)? {
+                Outcome::Done => return Ok(super::Entry { index: head.size, statement }),
+                Outcome::Conflict(_) => {}
+            }
+        }
+        Err(Error::unavailable("other writers kept appending first; nothing was recorded").hint("try again"))
+    }
+
+    /// Writes the derived index anew from the statements.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or a statement does not hold.
+    pub fn rebuild_index(&self) -> Result<()> {
+        let rows = super::audit::index_rows(self)?;
+        self.store.replace_index(&mut rows.into_iter().map(Ok))
+    }
+}
+
+/// The manifest among the new contents that the body names.
+fn new_manifest(new: &New) -> Result<Option<Manifest>> {
+    let Some(address) = index::manifest_of(&new.body) else { return Ok(None) };
+    for content in &new.contents {
+        if let Content::Bytes(descriptor, bytes) = content
+            && descriptor.blake3 == address
+        {
+            return Manifest::parse(bytes).map(Some).map_err(refused);
+        }
+    }
+    Ok(None)
+}
+
+/// Everything that appending `statement` changes, but for blobs.
+fn batch(
+    store: &dyn Store,
+    mut grower: Grower,
+    statement: &Statement,
+    changes: &[Change],
+    manifest: Option<&Manifest>,
+    author: &Author<'_>,
+    (name, ledger): (&str, EntryId),
+) -> Result<Batch<'static>> {
+    let at = grower.head().size;
+    grower.push(statement.id.0);
+    let head = grower.head();
+    let checkpoint = Checkpoint { origin: ledger_format::origin(name, &ledger), head };
+    let mut rows = index::statement_rows(at, statement, manifest);
+    rows.extend(index::change_rows(&index::IndexView(store), at, changes)?);
+    let erase = changes.iter().filter_map(|change| match change {
+        Change::Erase(address) => Some(address.0),
+        _ => None,
+    });
+    Ok(Batch {
+        expect: at,
+        statements: vec![statement.bytes().to_vec()],
+        tiles: grower.take_tiles(),
+        root: head.root,
+        checkpoint: checkpoint.sign(author.log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
+        index: rows.into_iter().map(|(key, value)| (key, Some(value))).collect(),
+        blobs: Vec::new(),
+        erase: erase.collect::<Vec<Hash>>(),
+    })
+}
+
+fn not_signed(error: DraftError) -> Error {
+    match error {
+        DraftError::Invalid(failure) => refused(failure),
+        DraftError::Signer(SignError(why)) => Error::unavailable(format!("nothing was signed: {why}")),
+    }
+}
+
+/// A statement that we may not make is a person's mistake and not a damaged ledger.
+fn refused(failure: Failure) -> Error {
+    let kind = if failure.class == Class::RefRebound { Kind::Findings } else { Kind::Failed };
+    Error::new(kind, format!("the ledger refuses this: {}", failure.detail))
+}

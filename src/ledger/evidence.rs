@@ -1,0 +1,104 @@
+//! Taking evidence out of a ledger, and reading heads that somebody else holds.
+
+use super::{Blob, Entry, Ledger, index};
+use crate::error::{Error, Result};
+use ledger_format::evidence::{self, Evidence, Item};
+use ledger_format::{Body, Checkpoint, InclusionProof};
+
+impl Ledger {
+    /// The evidence tar for one entry, against the ledger's present checkpoint.
+    ///
+    /// # Errors
+    /// Failed, when content that it must carry is not in this store; integrity, when the result would
+    /// not verify.
+    pub fn take_evidence(&self, entry: &Entry) -> Result<Vec<u8>> {
+        let head = self.checkpoint()?.head;
+        let checkpoint = self.signed_checkpoint()?;
+        let item = |entry: &Entry| -> Result<Item> {
+            let path = self.inclusion(entry.index, head.size)?;
+            let proof = InclusionProof { index: entry.index, path, checkpoint: checkpoint.clone() };
+            Ok(Item { statement: entry.statement.clone(), proof })
+        };
+        let mut others = vec![item(&self.expect_entry(0)?)?];
+        for entry in self.of_kind("key")? {
+            others.push(item(&entry)?);
+        }
+        let mut carried = vec![entry.clone()];
+        for id in entry.statement.body.cites() {
+            let cited = self.by_id(&id)?.ok_or_else(|| index::damaged("a cited entry"))?;
+            others.push(item(&cited)?);
+            carried.push(cited);
+        }
+        let mut blobs = Vec::new();
+        for descriptor in carried.iter().flat_map(|entry| entry.statement.body.contents()) {
+            let address = descriptor.blake3;
+            match self.blob(&address)? {
+                Blob::Present(bytes) => blobs.push(bytes),
+                Blob::Erased => {
+                    let tombstones = self.by_subject(&format!("erase/{}", hex::encode(address.0)))?;
+                    let tombstone = tombstones.first().ok_or_else(|| {
+                        Error::integrity(format!("{address} is erased, but no entry says so"))
+                    })?;
+                    others.push(item(tombstone)?);
+                }
+                Blob::Missing => {
+                    return Err(Error::failed(format!("{address} is not in this ledger's store"))
+                        .hint("evidence carries the exact content; take it from a complete copy"));
+                }
+            }
+        }
+        let blobs: Vec<&[u8]> = blobs.iter().map(Vec::as_slice).collect();
+        let tar = evidence::pack(&item(entry)?, &others, &blobs);
+        Evidence::open(&tar).map_err(|f| {
+            Error::integrity(format!("the evidence for entry {} would not verify: {f}", entry.index))
+        })?;
+        Ok(tar)
+    }
+
+    /// The statements of one kind, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of_kind(&self, kind: &str) -> Result<Vec<Entry>> {
+        let prefix = index::key(index::Table::Subject, &[kind.as_bytes(), b"/"]);
+        let mut entries = self.entries_at(&prefix, false, usize::MAX)?;
+        entries.sort_by_key(|entry| entry.index);
+        Ok(entries)
+    }
+}
+
+/// The checkpoint in what an auditor brought: a checkpoint, a tlog-proof or an evidence tar. Its
+/// signature is not the point: it is a head that the auditor holds.
+///
+/// # Errors
+/// Failed, when it is none of them.
+pub fn held_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
+    if let Ok(checkpoint) = Checkpoint::parse(bytes) {
+        return Ok(checkpoint);
+    }
+    if let Ok(proof) = InclusionProof::parse(bytes) {
+        return Checkpoint::parse(&proof.checkpoint).map_err(|f| Error::failed(f.detail));
+    }
+    match Evidence::open(bytes) {
+        Ok(evidence) => Ok(evidence.checkpoint),
+        Err(_) => Err(Error::failed("this is no signed checkpoint, no tlog-proof and no evidence tar")),
+    }
+}
+
+/// The session that a run's body cites at this entry, when it is of another ledger and its evidence is
+/// here.
+pub(super) fn foreign_evidence(
+    ledger: &Ledger,
+    body: &Body,
+    id: &ledger_format::EntryId,
+) -> Result<Option<Evidence>> {
+    let Body::Run(run) = body else { return Ok(None) };
+    let cited = run.sessions.iter().find(|cited| cited.entry == *id);
+    let Some(foreign) = cited.and_then(|cited| cited.foreign.as_ref()) else { return Ok(None) };
+    let Blob::Present(tar) = ledger.blob(&foreign.evidence.blake3)? else { return Ok(None) };
+    let evidence = Evidence::open(&tar).map_err(|f| Error::integrity(f.to_string()))?;
+    if evidence.ledger != foreign.ledger || evidence.subject.statement.id != *id {
+        return Err(Error::integrity(format!("the evidence kept for {id} is about something else")));
+    }
+    Ok(Some(evidence))
+}

@@ -1,0 +1,391 @@
+//! One ledger: appending to it, looking things up in it, auditing it, and taking evidence from it.
+
+mod append;
+mod audit;
+mod evidence;
+mod index;
+mod pin;
+mod tiles;
+mod trace;
+
+pub use append::{Author, Content, Create, New};
+pub use audit::{Finding, Options, Report, Rung, audit};
+pub use evidence::held_checkpoint;
+pub use pin::{Pin, Pins, Seen};
+pub use trace::{Found, Signed, Step, Traced};
+
+use crate::error::{Error, Result};
+use crate::store::{BlobState, Head, Store};
+use ledger_format::rules::KeyRecord;
+use ledger_format::{Address, Body, Checkpoint, Details, EntryId, Kid, Manifest, PublicKey, Statement, tree};
+
+/// An open ledger.
+pub struct Ledger {
+    store: Box<dyn Store>,
+    id: EntryId,
+    name: String,
+}
+
+/// A statement and where it stands.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its index.
+    pub index: u64,
+    /// The statement.
+    pub statement: Statement,
+}
+
+/// Content as a reader finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blob {
+    /// The bytes, checked against their address.
+    Present(Vec<u8>),
+    /// Erased, with a tombstone.
+    Erased,
+    /// Not in this store.
+    Missing,
+}
+
+impl Ledger {
+    /// Opens the ledger that a store holds.
+    ///
+    /// # Errors
+    /// When the store is empty (failed) or its first entry is no genesis (integrity).
+    pub fn open(store: Box<dyn Store>) -> Result<Self> {
+        let bytes = store.statement(0)?.ok_or_else(|| Error::failed("the ledger file holds no ledger"))?;
+        let genesis = Statement::decode(bytes).map_err(|f| bad_entry(0, &f.to_string()))?;
+        let Body::Ledger(ledger) = &genesis.body else {
+            return Err(bad_entry(0, "it is not a genesis"));
+        };
+        Ok(Self { id: genesis.id, name: ledger.name.clone(), store })
+    }
+
+    /// The ledger id: its genesis id.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// The name in the genesis.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The checkpoint origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        ledger_format::origin(&self.name, &self.id)
+    }
+
+    /// The head as the store says it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn head(&self) -> Result<Head> {
+        self.store.head()?.ok_or_else(|| Error::integrity("the ledger has no head"))
+    }
+
+    /// The signed checkpoint of the head.
+    ///
+    /// # Errors
+    /// When the store cannot be read or has none.
+    pub fn signed_checkpoint(&self) -> Result<Vec<u8>> {
+        self.store.checkpoint()?.ok_or_else(|| Error::integrity("the ledger has no checkpoint"))
+    }
+
+    /// The checkpoint key in force, as the index says it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn checkpoint_key(&self) -> Result<PublicKey> {
+        let value = self.store.index_get(&index::key(index::Table::CheckpointKey, &[]))?;
+        let raw: Option<[u8; 32]> = value.and_then(|value| value.try_into().ok());
+        raw.and_then(|raw| PublicKey::new(&raw).ok()).ok_or_else(|| index::damaged("the checkpoint key"))
+    }
+
+    /// The statement at `index`, `None` beyond the head.
+    ///
+    /// # Errors
+    /// When the store cannot be read or holds something else than a statement there.
+    pub fn entry(&self, index: u64) -> Result<Option<Entry>> {
+        let Some(bytes) = self.store.statement(index)? else { return Ok(None) };
+        let statement = Statement::decode(bytes).map_err(|failure| bad_entry(index, &failure.to_string()))?;
+        Ok(Some(Entry { index, statement }))
+    }
+
+    /// The statement at an index that the store itself named.
+    fn expect_entry(&self, index: u64) -> Result<Entry> {
+        self.entry(index)?.ok_or_else(|| bad_entry(index, "it is missing"))
+    }
+
+    /// The statement with this id.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn by_id(&self, id: &EntryId) -> Result<Option<Entry>> {
+        let Some(at) = index::index_of(&*self.store, id)? else { return Ok(None) };
+        let entry = self.expect_entry(at)?;
+        if entry.statement.id != *id {
+            return Err(index::damaged("an entry id"));
+        }
+        Ok(Some(entry))
+    }
+
+    /// Statements whose id begins with these hex digits, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn by_id_prefix(&self, digits: &str, limit: usize) -> Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        self.scan_hex(index::Table::Id, digits, &mut |_, value| {
+            found.extend(index::trailing_index(value));
+            Ok(found.len() < limit)
+        })?;
+        found.into_iter().map(|at| self.expect_entry(at)).collect()
+    }
+
+    /// Addresses of content named by any statement, that begin with these hex digits, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn contents_by_prefix(&self, digits: &str, limit: usize) -> Result<Vec<Address>> {
+        let mut found: Vec<Address> = Vec::new();
+        self.scan_hex(index::Table::Content, digits, &mut |hash, _| {
+            let address = hash.first_chunk::<32>().map(|hash| Address(*hash));
+            if let Some(address) = address.filter(|address| !found.contains(address)) {
+                found.push(address);
+            }
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// Visits the rows of a table keyed by a hash that begins with hex digits (an odd last digit too).
+    fn scan_hex(
+        &self,
+        table: index::Table,
+        digits: &str,
+        visit: crate::store::VisitRow<'_>,
+    ) -> Result<()> {
+        let whole = digits.get(..digits.len() & !1).and_then(|even| hex::decode(even).ok());
+        let whole = whole.ok_or_else(|| Error::failed(format!("'{digits}' is not hexadecimal")))?;
+        self.store.index_scan(&index::key(table, &[&whole]), false, &mut |key, value| {
+            let hash = key.get(1..).unwrap_or_default();
+            if hex::encode(hash).starts_with(digits) { visit(hash, value) } else { Ok(true) }
+        })
+    }
+
+    /// The statements with this `<kind>/<name>`, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn by_subject(&self, subject: &str) -> Result<Vec<Entry>> {
+        self.entries_at(&index::key(index::Table::Subject, &[subject.as_bytes(), &[0]]), false, usize::MAX)
+    }
+
+    /// The newest session that this key signed.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn latest_session(&self, kid: &Kid) -> Result<Option<Entry>> {
+        let mut found = None;
+        let signed = index::key(index::Table::SignedBy, &[&kid.0]);
+        self.store.index_scan(&signed, true, &mut |key, kind| {
+            found = index::trailing_index(key).filter(|_| kind == b"session");
+            Ok(found.is_none())
+        })?;
+        found.map(|at| self.expect_entry(at)).transpose()
+    }
+
+    /// The statements that name this content, themselves or in their manifests, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn naming(&self, content: &Address) -> Result<Vec<Entry>> {
+        self.entries_at(&index::key(index::Table::Content, &[&content.0]), false, usize::MAX)
+    }
+
+    /// The sessions that used this ref, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn sessions_using(&self, reference: &str) -> Result<Vec<Entry>> {
+        self.entries_at(&index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]), false, usize::MAX)
+    }
+
+    /// The runs that cite this session, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn runs_citing(&self, session: &EntryId) -> Result<Vec<Entry>> {
+        self.entries_at(&index::key(index::Table::CitedBy, &[&session.0]), false, usize::MAX)
+    }
+
+    fn entries_at(&self, prefix: &[u8], reverse: bool, limit: usize) -> Result<Vec<Entry>> {
+        let found = index::indexes(&*self.store, prefix, reverse, limit)?;
+        found.into_iter().map(|at| self.expect_entry(at)).collect()
+    }
+
+    /// What a ref is bound to, and the entry that bound it.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn bound(&self, reference: &str) -> Result<Option<(Address, Entry)>> {
+        match index::bound(&*self.store, reference)? {
+            None => Ok(None),
+            Some((content, at)) => Ok(Some((content, self.expect_entry(at)?))),
+        }
+    }
+
+    /// All keys ever enrolled, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn keys(&self) -> Result<Vec<KeyRecord>> {
+        index::key_records(&*self.store)
+    }
+
+    /// The record of one key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn key(&self, kid: &Kid) -> Result<Option<KeyRecord>> {
+        index::key_record(&*self.store, kid)
+    }
+
+    /// What the store knows of content.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn blob_state(&self, address: &Address) -> Result<BlobState> {
+        self.store.blob_state(&address.0)
+    }
+
+    /// Content, whole, checked against its address. For what is known to be small.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the bytes were changed (integrity).
+    pub fn blob(&self, address: &Address) -> Result<Blob> {
+        let mut bytes = Vec::new();
+        let state = self.read_blob(address, &mut |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(match state {
+            BlobState::Present(_) => Blob::Present(bytes),
+            BlobState::Erased => Blob::Erased,
+            BlobState::Missing => Blob::Missing,
+        })
+    }
+
+    /// Streams content to `sink`; an error after the last piece when the bytes are not the address's.
+    ///
+    /// # Errors
+    /// The sink's; when the store cannot be read, or the bytes were changed (integrity).
+    pub fn read_blob(
+        &self,
+        address: &Address,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<BlobState> {
+        let mut hash = blake3::Hasher::new();
+        let state = self.store.read_blob(&address.0, &mut |piece| {
+            hash.update(piece);
+            sink(piece)
+        })?;
+        if matches!(state, BlobState::Present(_)) && hash.finalize().as_bytes() != &address.0 {
+            return Err(Error::integrity(format!("the content stored as {address} is not that content"))
+                .hint("it was changed after it was recorded; restore the ledger from a copy"));
+        }
+        Ok(state)
+    }
+
+    /// The details that a statement names; `None` when they were erased or are not here.
+    ///
+    /// # Errors
+    /// As [`Self::blob`]; when the blob is no details blob.
+    pub fn details(&self, body: &Body) -> Result<Option<Details>> {
+        let descriptor = match body {
+            Body::Session(session) => Some(&session.details),
+            Body::Import(import) => import.details.as_ref(),
+            Body::Erase(erase) => erase.details.as_ref(),
+            _ => None,
+        };
+        let Some(descriptor) = descriptor else { return Ok(None) };
+        let Blob::Present(bytes) = self.blob(&descriptor.blake3)? else { return Ok(None) };
+        Details::parse(&bytes).map(Some).map_err(|f| Error::integrity(f.to_string()))
+    }
+
+    /// The manifest that a statement names; `None` when there is none or it is not here.
+    ///
+    /// # Errors
+    /// As [`Self::blob`]; when the blob is no manifest.
+    pub fn manifest(&self, body: &Body) -> Result<Option<Manifest>> {
+        let Some(address) = index::manifest_of(body) else { return Ok(None) };
+        let Blob::Present(bytes) = self.blob(&address)? else { return Ok(None) };
+        Manifest::parse(&bytes).map(Some).map_err(|f| Error::integrity(f.to_string()))
+    }
+
+    /// The inclusion path of an entry in the tree of `size`.
+    fn inclusion(&self, at: u64, size: u64) -> Result<Vec<ledger_format::Hash>> {
+        tree::inclusion_proof(&tiles::Tiles(&*self.store), at, size)
+    }
+
+    /// Checks one entry by itself: its signature by its enrolled key, and its place in the head's tree.
+    ///
+    /// # Errors
+    /// Integrity, when either does not hold.
+    pub fn check_entry(&self, entry: &Entry) -> Result<()> {
+        let head = self.head()?;
+        let statement = &entry.statement;
+        let bad = |f: &ledger_format::Failure| bad_entry(entry.index, &f.to_string());
+        let record =
+            self.key(&statement.kid)?.ok_or_else(|| bad_entry(entry.index, "its key is not enrolled"))?;
+        statement.verify(&record.key).map_err(|f| bad(&f))?;
+        let path = self.inclusion(entry.index, head.size)?;
+        tree::verify_inclusion(&statement.id.0, entry.index, &head, &path).map_err(|f| bad(&f))
+    }
+
+    /// Whether this ledger extends an earlier head of it, proved by O(log n) hashes.
+    ///
+    /// # Errors
+    /// When the store cannot be read; integrity when it does not, with both heads named.
+    pub fn check_extends(&self, old: &Head) -> Result<()> {
+        let now = self.head()?;
+        if now.size < old.size {
+            return Err(Error::integrity(format!(
+                "the ledger went back: it has {} entries, and had {}",
+                now.size, old.size
+            ))
+            .hint(format!("head now  {now:?}"))
+            .hint(format!("head seen {old:?}")));
+        }
+        let proof = tree::consistency_proof(&tiles::Tiles(&*self.store), old.size, now.size)?;
+        tree::verify_consistency(old, &now, &proof).map_err(|_| {
+            Error::integrity(format!(
+                "the ledger forked: it does not extend the {} entries seen before",
+                old.size
+            ))
+            .hint(format!("head now  {now:?}"))
+            .hint(format!("head seen {old:?}"))
+        })
+    }
+
+    /// The checkpoint as the store has it, with its signature checked by the key that the index names.
+    ///
+    /// # Errors
+    /// Integrity, when it is not of this ledger, not of its head, or not signed by its key.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let vkey = ledger_format::VerifierKey { name: self.origin(), key: self.checkpoint_key()? };
+        let checkpoint = Checkpoint::open(&self.signed_checkpoint()?, &vkey)
+            .map_err(|f| Error::integrity(format!("the ledger's checkpoint does not hold: {f}")))?;
+        if checkpoint.head != self.head()? {
+            return Err(Error::integrity("the ledger's checkpoint is of another head than the ledger"));
+        }
+        Ok(checkpoint)
+    }
+}
+
+fn bad_entry(index: u64, why: &str) -> Error {
+    Error::integrity(format!("entry {index} of the ledger is damaged: {why}"))
+}

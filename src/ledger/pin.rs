@@ -1,0 +1,190 @@
+//! Pins: the heads that this user has seen, kept outside every ledger, so that a ledger that went back
+//! or forked is noticed. Like ssh's known_hosts: one file per ledger id, never moved backwards.
+//!
+//! A pin is the three lines of a checkpoint and, after them, where the ledger was:
+//! `place <JSON string>`.
+
+use crate::error::{Error, Result};
+use ledger_format::{Checkpoint, EntryId, Head};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A head seen earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The checkpoint origin.
+    pub origin: String,
+    /// The newest head seen.
+    pub head: Head,
+    /// The ledger file that it was seen in.
+    pub place: Option<PathBuf>,
+}
+
+impl Pin {
+    /// The ledger's id, from the origin.
+    #[must_use]
+    pub fn ledger(&self) -> Option<EntryId> {
+        self.origin.rsplit_once('/')?.1.parse().ok()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let Checkpoint { origin, head } = Checkpoint::from_text(text).ok()?;
+        let place = text.lines().nth(3).and_then(|line| line.strip_prefix("place "));
+        let place = place.map(serde_json::from_str::<PathBuf>).transpose().ok()?;
+        Some(Self { origin, head, place })
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = Checkpoint { origin: self.origin.clone(), head: self.head }.body();
+        if let Some(place) = self.place.as_ref().and_then(|place| serde_json::to_string(place).ok()) {
+            text.push_str(&format!("place {place}\n"));
+        }
+        text
+    }
+}
+
+/// What a pin said of a ledger before now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// There was no pin: this ledger is seen for the first time.
+    First,
+    /// This head was pinned, and the ledger extends it.
+    Before(Head),
+}
+
+/// The folder of pins.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    dir: PathBuf,
+}
+
+impl Pins {
+    /// Pins in `dir`, which is made when the first one is written.
+    #[must_use]
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    fn path(&self, ledger: &EntryId) -> PathBuf {
+        self.dir.join(format!("{}.pin", hex::encode(ledger.0)))
+    }
+
+    /// The pin of a ledger.
+    ///
+    /// # Errors
+    /// Failed, when it cannot be read or is not a pin.
+    pub fn get(&self, ledger: &EntryId) -> Result<Option<Pin>> {
+        read(&self.path(ledger))
+    }
+
+    /// All pins, in the order of their ledger ids.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn all(&self) -> Result<Vec<Pin>> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(cannot("read", &self.dir, e)),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(|e| cannot("read", &self.dir, e))?.path());
+        }
+        paths.retain(|path| path.extension().is_some_and(|e| e == "pin"));
+        paths.sort();
+        paths.iter().filter_map(|path| read(path).transpose()).collect()
+    }
+
+    /// The pin of the ledger that was last seen in this file.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn at_place(&self, place: &Path) -> Result<Option<Pin>> {
+        Ok(self.all()?.into_iter().find(|pin| pin.place.as_deref() == Some(place)))
+    }
+
+    /// Pins `head`, unless a larger one is pinned already. Call it after the head is durable.
+    ///
+    /// # Errors
+    /// Failed, when the pin cannot be written.
+    pub fn advance(&self, pin: &Pin) -> Result<()> {
+        let Some(ledger) = pin.ledger() else { return Err(Error::bug("a pin without a ledger id")) };
+        let _lock = self.lock()?;
+        if let Some(old) = self.get(&ledger)?
+            && (old.head.size > pin.head.size || old == *pin)
+        {
+            return Ok(());
+        }
+        self.write(&ledger, pin)
+    }
+
+    /// Forgets where a ledger was, once another one has taken its place.
+    ///
+    /// # Errors
+    /// Failed, when the pin cannot be written.
+    pub fn forget_place(&self, ledger: &EntryId) -> Result<()> {
+        let _lock = self.lock()?;
+        match self.get(ledger)? {
+            Some(pin) => self.write(ledger, &Pin { place: None, ..pin }),
+            None => Ok(()),
+        }
+    }
+
+    /// Forgets a ledger; answers whether it was pinned.
+    ///
+    /// # Errors
+    /// Failed, when the pin cannot be removed.
+    pub fn reset(&self, ledger: &EntryId) -> Result<bool> {
+        let path = self.path(ledger);
+        let _lock = self.lock()?;
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(cannot("remove", &path, e)),
+        }
+    }
+
+    fn write(&self, ledger: &EntryId, pin: &Pin) -> Result<()> {
+        let path = self.path(ledger);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(pin.to_text().as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            File::open(&self.dir)?.sync_all()
+        };
+        write().map_err(|e| cannot("write", &path, e))
+    }
+
+    /// Held while pins are read and written; released when the file is closed.
+    fn lock(&self) -> Result<File> {
+        let path = self.dir.join("lock");
+        let lock = || -> std::io::Result<File> {
+            fs::create_dir_all(&self.dir)?;
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(|e| cannot("lock", &path, e))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Pin>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(cannot("read", path, e)),
+    };
+    let bad = || {
+        Error::failed(format!("{} is not a pin", path.display()))
+            .hint("it was damaged; if you know the ledger to be right, 'promptos pin reset' forgets it")
+    };
+    Pin::parse(&text).map(Some).ok_or_else(bad)
+}
+
+fn cannot(what: &str, path: &Path, error: std::io::Error) -> Error {
+    Error::failed(format!("cannot {what} the pin {}: {error}", path.display()))
+        .hint("pins live in your promptos configuration folder; PROMPTOS_HOME names another")
+}

@@ -1,0 +1,309 @@
+//! Tracing: from a run to its sessions to the exact prompt bytes, and back from a prompt to what it
+//! governed.
+
+use super::evidence::foreign_evidence;
+use super::{Entry, Ledger};
+use crate::error::{Kind, Result};
+use crate::store::BlobState;
+use ledger_format::{Address, Body, Cited, Descriptor, EntryId, Kid, Statement};
+use serde::Serialize;
+
+/// One link of a trace, with what it leads to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    /// `run`, `session`, `prompt`, `import`, `snapshot` or another kind.
+    pub what: String,
+    /// The run id, session id, ref or other name.
+    pub name: String,
+    /// The statement, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Signed>,
+    /// The content, when the step is about content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Found>,
+    /// `ok`, or what does not hold.
+    pub verdict: String,
+    /// What this step leads to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// The statement behind a step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Signed {
+    /// The ledger id, as hex, when it is another ledger than the one traced in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
+    /// Whether a statement of another ledger was trusted when it was attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<bool>,
+    /// Its index.
+    pub index: u64,
+    /// `entry:<hex>`.
+    pub id: String,
+    /// The identity that signed.
+    pub iss: String,
+    /// The key that signed.
+    pub kid: String,
+    /// The claimed time, in seconds since 1970.
+    pub time: u64,
+}
+
+/// Content behind a step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// `blake3:<hex>`.
+    pub address: String,
+    /// As hex.
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+    /// `present`, `erased` or `missing`.
+    pub state: &'static str,
+}
+
+/// A trace: the thing itself with what it leads to, and what led to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Traced {
+    /// Downwards: to the prompt bytes.
+    pub to: Vec<Step>,
+    /// Upwards: which sessions and runs stand on it.
+    pub used_by: Vec<Step>,
+}
+
+impl Traced {
+    /// Whether every step holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        fn all(steps: &[Step]) -> bool {
+            steps.iter().all(|step| step.verdict == "ok" && all(&step.steps))
+        }
+        all(&self.to) && all(&self.used_by)
+    }
+}
+
+impl Ledger {
+    /// Traces one entry.
+    ///
+    /// # Errors
+    /// When the store cannot be read; what does not hold is a step's verdict.
+    pub fn trace_entry(&self, entry: &Entry) -> Result<Traced> {
+        let used_by = match &entry.statement.body {
+            Body::Session(_) => self.runs_of(&entry.statement.id)?,
+            Body::Prompt(prompt) => self.users_of(&entry.statement.name, &prompt.content.blake3)?,
+            _ => Vec::new(),
+        };
+        Ok(Traced { to: vec![self.step(entry)?], used_by })
+    }
+
+    /// Traces a session of another ledger that a run of this one cites.
+    ///
+    /// # Errors
+    /// As [`Self::trace_entry`].
+    pub fn trace_foreign(&self, id: &EntryId) -> Result<Option<Traced>> {
+        let runs = self.runs_citing(id)?;
+        let Some(run) = runs.first() else { return Ok(None) };
+        let Body::Run(body) = &run.statement.body else { return Ok(None) };
+        let Some(cited) = body.sessions.iter().find(|cited| cited.entry == *id) else { return Ok(None) };
+        let used_by = runs.iter().map(|run| self.bare_step(run)).collect::<Result<_>>()?;
+        Ok(Some(Traced { to: vec![self.cited_step(run, cited)?], used_by }))
+    }
+
+    /// Traces a bound ref.
+    ///
+    /// # Errors
+    /// As [`Self::trace_entry`].
+    pub fn trace_ref(&self, reference: &str) -> Result<Option<Traced>> {
+        let Some((content, binder)) = self.bound(reference)? else { return Ok(None) };
+        let described = binder.statement.body.contents().into_iter().find(|d| d.blake3 == content).cloned();
+        let Some(descriptor) = described else { return Ok(None) };
+        let mut step = self.content_step("prompt", reference, &descriptor)?;
+        step.entry = Some(signed(binder.index, &binder.statement));
+        Ok(Some(Traced { to: vec![step], used_by: self.users_of(reference, &content)? }))
+    }
+
+    /// Traces content: every statement that names it, with what it leads to.
+    ///
+    /// # Errors
+    /// As [`Self::trace_entry`].
+    pub fn trace_content(&self, address: &Address) -> Result<Option<Traced>> {
+        let entries = self.naming(address)?;
+        let Some(first) = entries.first() else { return Ok(None) };
+        let manifest = self.manifest(&first.statement.body)?;
+        let listed = manifest.iter().flat_map(|m| &m.files).find(|file| file.content.blake3 == *address);
+        let named = first.statement.body.contents().into_iter().find(|d| d.blake3 == *address);
+        let prompt = match &first.statement.body {
+            Body::Session(session) => session.prompts.iter().find(|used| used.content.blake3 == *address),
+            _ => None,
+        };
+        let (what, name) = match (&first.statement.body, prompt, listed) {
+            (_, Some(used), _) => ("prompt", used.reference.clone()),
+            (Body::Prompt(_), ..) => ("prompt", first.statement.name.clone()),
+            (.., Some(file)) => ("file", file.path.clone()),
+            _ => ("content", first.statement.subject()),
+        };
+        let to = match named.or(listed.map(|file| &file.content)) {
+            Some(descriptor) => vec![self.content_step(what, &name, descriptor)?],
+            None => Vec::new(),
+        };
+        let mut used_by = Vec::new();
+        for entry in &entries {
+            let mut step = self.step(entry)?;
+            if matches!(entry.statement.body, Body::Session(_)) {
+                step.steps = self.runs_of(&entry.statement.id)?;
+            }
+            used_by.push(step);
+        }
+        Ok(Some(Traced { to, used_by }))
+    }
+
+    fn runs_of(&self, session: &EntryId) -> Result<Vec<Step>> {
+        self.runs_citing(session)?.iter().map(|run| self.bare_step(run)).collect()
+    }
+
+    /// The sessions that used a ref with this content, each with its runs.
+    fn users_of(&self, reference: &str, content: &Address) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for entry in self.sessions_using(reference)? {
+            let Body::Session(session) = &entry.statement.body else { continue };
+            let same = |used: &&ledger_format::Used| used.reference == reference;
+            if session.prompts.iter().find(same).is_some_and(|used| used.content.blake3 == *content) {
+                let mut step = self.bare_step(&entry)?;
+                step.steps = self.runs_of(&entry.statement.id)?;
+                steps.push(step);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// An entry by itself.
+    fn bare_step(&self, entry: &Entry) -> Result<Step> {
+        let statement = &entry.statement;
+        let verdict = match self.check_entry(entry) {
+            Ok(()) => "ok".to_owned(),
+            Err(error) if error.kind() == Kind::Integrity => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        Ok(Step {
+            what: statement.kind.clone(),
+            name: statement.name.clone(),
+            entry: Some(signed(entry.index, statement)),
+            content: None,
+            verdict,
+            steps: Vec::new(),
+        })
+    }
+
+    /// An entry with all it leads to.
+    fn step(&self, entry: &Entry) -> Result<Step> {
+        let mut step = self.bare_step(entry)?;
+        match &entry.statement.body {
+            Body::Run(run) => {
+                for cited in &run.sessions {
+                    step.steps.push(self.cited_step(entry, cited)?);
+                }
+            }
+            Body::Session(session) => {
+                for used in &session.prompts {
+                    step.steps.push(self.content_step("prompt", &used.reference, &used.content)?);
+                }
+            }
+            Body::Prompt(prompt) => {
+                step.steps.push(self.content_step("prompt", &entry.statement.name, &prompt.content)?);
+            }
+            Body::Import(import) => {
+                step.steps.push(self.content_step("record", &import.format, &import.content)?);
+            }
+            _ => {}
+        }
+        Ok(step)
+    }
+
+    fn cited_step(&self, run: &Entry, cited: &Cited) -> Result<Step> {
+        let Some(foreign) = &cited.foreign else {
+            return match self.by_id(&cited.entry)? {
+                Some(session) => self.step(&session),
+                None => Ok(unknown_session(&cited.entry, "it is not in this ledger")),
+            };
+        };
+        let evidence = match foreign_evidence(self, &run.statement.body, &cited.entry) {
+            Ok(Some(evidence)) => evidence,
+            Ok(None) => return Ok(unknown_session(&cited.entry, "its evidence is not here")),
+            Err(error) if error.kind() == Kind::Integrity => {
+                return Ok(unknown_session(&cited.entry, &error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let statement = &evidence.subject.statement;
+        let mut entry = signed(evidence.subject.proof.index, statement);
+        entry.ledger = Some(hex::encode(foreign.ledger.0));
+        entry.trusted = Some(foreign.trusted);
+        let prompts = match &statement.body {
+            Body::Session(session) => session.prompts.as_slice(),
+            _ => &[],
+        };
+        let step = |used: &ledger_format::Used| {
+            // Opening the evidence has checked every content in it.
+            let erased = evidence.erased.contains(&used.content.blake3);
+            let content = Some(found(&used.content, if erased { "erased" } else { "present" }));
+            let (what, name) = ("prompt".to_owned(), used.reference.clone());
+            Step { what, name, entry: None, content, verdict: "ok".to_owned(), steps: Vec::new() }
+        };
+        Ok(Step {
+            what: statement.kind.clone(),
+            name: statement.name.clone(),
+            entry: Some(entry),
+            content: None,
+            verdict: "ok".to_owned(),
+            steps: prompts.iter().map(step).collect(),
+        })
+    }
+
+    fn content_step(&self, what: &str, name: &str, descriptor: &Descriptor) -> Result<Step> {
+        let state = self.read_blob(&descriptor.blake3, &mut |_| Ok(()));
+        let (state, verdict) = match state {
+            Ok(BlobState::Present(size)) if size == descriptor.size => ("present", "ok".to_owned()),
+            Ok(BlobState::Present(_)) => ("present", "it has another length than stated".to_owned()),
+            Ok(BlobState::Erased) => ("erased", "ok".to_owned()),
+            Ok(BlobState::Missing) => ("missing", "ok".to_owned()),
+            Err(error) if error.kind() == Kind::Integrity => ("present", error.to_string()),
+            Err(error) => return Err(error),
+        };
+        Ok(Step {
+            what: what.to_owned(),
+            name: name.to_owned(),
+            entry: None,
+            content: Some(found(descriptor, state)),
+            verdict,
+            steps: Vec::new(),
+        })
+    }
+}
+
+fn unknown_session(id: &EntryId, why: &str) -> Step {
+    let (what, name) = ("session".to_owned(), id.to_string());
+    Step { what, name, entry: None, content: None, verdict: why.to_owned(), steps: Vec::new() }
+}
+
+fn signed(index: u64, statement: &Statement) -> Signed {
+    let Statement { id, issuer, kid, time, .. } = statement;
+    let kid: &Kid = kid;
+    Signed {
+        ledger: None,
+        trusted: None,
+        index,
+        id: id.to_string(),
+        iss: issuer.clone(),
+        kid: kid.to_string(),
+        time: *time,
+    }
+}
+
+fn found(descriptor: &Descriptor, state: &'static str) -> Found {
+    Found {
+        address: descriptor.blake3.to_string(),
+        sha256: hex::encode(descriptor.sha256),
+        size: descriptor.size,
+        state,
+    }
+}
