@@ -1,1 +1,35 @@
 //! Prompt files: dialects, lint, resolution.
+//!
+//! A prompt is a Markdown file with YAML frontmatter in one of three dialects, all read into one model,
+//! [`Prompt`]. A [`Catalog`] collects them from folders and from the gates compiled into this program and says
+//! what a ref or an id stands for. Lint says what is wrong with a file, with a stable code and a place for each
+//! [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for credentials in prompts,
+//! notes and attachments alike.
+
+mod builtin;
+
+mod contract;
+mod dialect;
+mod fields;
+mod finding;
+mod lint;
+mod parse;
+mod prompt;
+mod resolve;
+pub mod secrets;
+mod template;
+mod text;
+mod version;
+mod walk;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Finding, RULES, Rule, Severity, render};
+pub use lint::{Report, lint_file, lint_path};
+pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse};
+pub use prompt::{Dialect, Duty, Input, Layer, Prompt};
+pub use resolve::{Catalog, Source};
+pub use template::environment;
+pub use version::{compare as compare_versions, is_id, is_version, split_ref};

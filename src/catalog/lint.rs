@@ -1,0 +1,267 @@
+//! The rules, applied to one file or to a folder of them.
+
+use super::dialect;
+use super::finding::{self, Finding};
+use super::parse::{self, Refusal, Source};
+use super::prompt::{Dialect, Layer, Prompt};
+use super::secrets;
+use super::template;
+use super::text::{Fenced, Position};
+use super::walk::{self, Content};
+use super::{contract, fields};
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+
+/// What came of looking at a file or folder.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// How many files were prompts, or meant as prompts.
+    pub prompts: usize,
+    /// How many Markdown files were something else and were left alone.
+    pub documents: usize,
+    /// Everything found, by path and place.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether there is an error among the findings.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+}
+
+/// Lints one file that is meant as a prompt. `path` is how findings name it and, for a TNH prompt without a `key`,
+/// its id. Findings come ordered by place.
+#[must_use]
+pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
+    let mut findings = match parse::examine(Layer::Workspace, path, bytes) {
+        Ok(source) => lint_prompt(path, &source),
+        Err(Refusal::Broken(problem)) => problem.findings,
+        Err(Refusal::Document(finding)) => vec![finding],
+    };
+    if findings.iter().all(|finding| finding.code != finding::FILE_TOO_LARGE.code) {
+        check_text(path, &String::from_utf8_lossy(bytes), &mut findings);
+    }
+    sort(&mut findings);
+    findings
+}
+
+/// Lints one file, or every prompt below a folder. In a folder, Markdown files that are no prompts are counted and
+/// left alone; a file named outright must be a prompt.
+///
+/// # Errors
+/// If `path` does not exist or cannot be read.
+pub fn lint_path(path: &Path) -> Result<Report> {
+    let mut report = Report::default();
+    if path.is_dir() {
+        for file in walk::files(path)? {
+            let shown = path.join(&file.path);
+            match &file.content {
+                Content::Bytes(bytes) => match parse::examine(Layer::Workspace, &file.path, bytes) {
+                    Err(Refusal::Document(_)) => report.documents += 1,
+                    _ => {
+                        report.prompts += 1;
+                        report.findings.extend(
+                            lint_file(&file.path, bytes)
+                                .into_iter()
+                                .map(|finding| Finding { path: shown.clone(), ..finding }),
+                        );
+                    }
+                },
+                _ => match file.parse(Layer::Workspace) {
+                    parse::Parsed::Broken(problem) => {
+                        report.prompts += 1;
+                        let renamed = |finding| Finding { path: shown.clone(), ..finding };
+                        report.findings.extend(problem.findings.into_iter().map(renamed));
+                    }
+                    _ => report.documents += 1,
+                },
+            }
+        }
+    } else {
+        report.prompts = 1;
+        match walk::read(path, path) {
+            Content::Bytes(bytes) => report.findings = lint_file(path, &bytes),
+            Content::TooLarge(_) => report.findings = vec![parse::too_large(path)],
+            Content::Not(finding) => {
+                return Err(Error::failed(format!("{}: {}", path.display(), finding.message)));
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| (a.line, a.column, a.code).cmp(&(b.line, b.column, b.code)));
+}
+
+fn lint_prompt(path: &Path, source: &Source<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let start = Position { line: source.yaml_line, column: 1 };
+    fields::check(source.prompt.dialect, &source.frontmatter, start, path, &mut findings);
+    if source.prompt.dialect == Dialect::Oa05 {
+        contract::check(&source.prompt, &source.frontmatter, path, &mut findings);
+    }
+    check_block(path, source, &mut findings);
+    check_template(path, source, &mut findings);
+    findings
+}
+
+fn check_block(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
+    match &source.block {
+        Some(Fenced::Unterminated(offset)) => findings.push(
+            Finding::new(
+                finding::TEMPLATE_BLOCK,
+                path,
+                Position::of(source.text, *offset),
+                "the fenced block under `## Prompt` is never closed",
+            )
+            .hint("close it with a line of backticks as long as the opening one"),
+        ),
+        Some(_) => findings.push(
+            Finding::new(
+                finding::TEMPLATE_BLOCK,
+                path,
+                source.template_at,
+                "there is no fenced block under a `## Prompt` heading; the whole body is taken as the prompt",
+            )
+            .lenient(),
+        ),
+        None => {}
+    }
+}
+
+fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
+    let Source { prompt, template_at, .. } = source;
+    if prompt.template.trim().is_empty() {
+        findings.push(
+            Finding::new(finding::TEMPLATE_EMPTY, path, *template_at, "there is no prompt text")
+                .hint("write the prompt below the frontmatter"),
+        );
+        return;
+    }
+    if !prompt.is_template() {
+        return;
+    }
+    for tag in template::tags(&prompt.template).iter().filter(|tag| tag.statement) {
+        let word = tag.content.split_whitespace().next().unwrap_or_default();
+        if ["include", "import", "from", "extends"].contains(&word) {
+            let at = in_file(*template_at, Position::of(&prompt.template, tag.offset));
+            let message = format!("`{{% {word} %}}` reaches outside the prompt");
+            findings.push(
+                Finding::new(finding::TEMPLATE_INCLUDE, path, at, message)
+                    .hint("put the text into this file, or pass it as an input"),
+            );
+        }
+    }
+    match template::check(&prompt.template) {
+        Ok(uses) => check_inputs(path, prompt, &source.frontmatter, *template_at, &uses, findings),
+        Err(error) => {
+            let at = in_file(*template_at, error.at);
+            findings.push(Finding::new(finding::TEMPLATE_SYNTAX, path, at, error.message));
+        }
+    }
+}
+
+/// Compares the declared inputs with those that the template uses.
+fn check_inputs(
+    path: &Path,
+    prompt: &Prompt,
+    frontmatter: &super::yaml::Node,
+    template_at: Position,
+    uses: &template::Uses,
+    findings: &mut Vec<Finding>,
+) {
+    if prompt.dialect == Dialect::PromptOs {
+        return; // nothing is declared by name
+    }
+    let tnh = prompt.dialect == Dialect::Tnh;
+    let declared = |name: &str| prompt.inputs.iter().any(|input| input.name == name);
+    for name in &uses.variables {
+        if declared(name) || (tnh && name == dialect::TNH_INPUT) {
+            continue;
+        }
+        let at = in_file(template_at, template::place_of(&prompt.template, name));
+        let message = format!("the template uses `{name}`, which is no declared input");
+        let finding = Finding::new(finding::INPUT_UNDECLARED, path, at, message)
+            .hint(format!("declare `{name}` under `inputs`"));
+        findings.push(if tnh { finding.lenient() } else { finding });
+    }
+    for input in &prompt.inputs {
+        if !uses.variables.contains(&input.name) {
+            let at = fields::place_of_input(frontmatter, &input.name).unwrap_or(template_at);
+            let message = format!("the input `{}` is not used by the template", input.name);
+            findings.push(Finding::new(finding::INPUT_UNUSED, path, at, message));
+        }
+    }
+}
+
+/// A place in the template as a place in the file.
+fn in_file(template_at: Position, at: Position) -> Position {
+    let column = if at.line == 1 { template_at.column + at.column - 1 } else { at.column };
+    Position { line: template_at.line + at.line - 1, column }
+}
+
+/// What must not stand anywhere in a file.
+fn check_text(path: &Path, text: &str, findings: &mut Vec<Finding>) {
+    for hit in secrets::scan(text) {
+        let at = Position { line: hit.line, column: hit.column };
+        let message = format!("this looks like {}: {}", hit.kind, hit.shown);
+        findings.push(
+            Finding::new(finding::SECRET, path, at, message)
+                .hint("remove it and revoke it; pass it at run time, outside the prompt"),
+        );
+    }
+    for (line, column, shown) in personal_paths(text) {
+        let at = Position { line, column };
+        let message = format!("`{shown}` is a path in someone's home directory");
+        findings.push(
+            Finding::new(finding::PERSONAL_PATH, path, at, message)
+                .hint("use a path relative to the repository, or an input"),
+        );
+    }
+}
+
+/// Home directories with a user's name, except names that stand for anyone: line, column, and the path up to and
+/// with the name.
+fn personal_paths(text: &str) -> Vec<(usize, usize, String)> {
+    const HOMES: &[&str] = &["/Users/", "/home/", ":\\Users\\", ":\\\\Users\\\\", ":/Users/"];
+    const ANYONE: &[&str] = &["user", "username", "you", "your", "name", "me", "example", "shared", "public"];
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = super::text::without_bom(line);
+        for home in HOMES {
+            for (at, _) in line.match_indices(home) {
+                let before = line.get(..at).unwrap_or_default();
+                let start = if home.starts_with(':') {
+                    // The drive letter belongs to the path.
+                    match before.chars().next_back() {
+                        Some(drive) if drive.is_ascii_alphabetic() => at - 1,
+                        _ => continue,
+                    }
+                } else {
+                    at
+                };
+                let before = line.get(..start).unwrap_or_default();
+                let in_word =
+                    before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "/._-~}>".contains(c));
+                if in_word && !before.ends_with("file://") {
+                    continue; // part of a URL or of a longer path
+                }
+                let separator = if home.contains('\\') { '\\' } else { '/' };
+                let rest = line.get(at + home.len()..).unwrap_or_default();
+                let Some((name, _)) = rest.split_once(separator) else { continue };
+                let is_name = !name.is_empty()
+                    && name.len() <= 64
+                    && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
+                if is_name && !ANYONE.contains(&name.to_lowercase().as_str()) {
+                    let shown = line.get(start..at + home.len() + name.len()).unwrap_or_default();
+                    found.push((index + 1, 1 + before.chars().count(), shown.to_owned()));
+                }
+            }
+        }
+    }
+    found
+}

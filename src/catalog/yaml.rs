@@ -1,0 +1,391 @@
+//! Frontmatter as a tree in which every node knows where it stands and how it was written.
+//!
+//! A prompt's version is the scalar's *source text* (`1`, `1.0` and `017` are three versions), so the tree keeps
+//! both the text and the type that YAML's core schema infers.
+
+use super::text::Position;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+use std::fmt;
+
+/// What YAML takes a plain scalar for; quoted scalars are always `Text`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    Text,
+    Integer,
+    Float,
+    Bool,
+    Null,
+}
+
+/// A value of the frontmatter.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    /// The text as written for plain scalars, the decoded text for quoted and block ones.
+    Scalar(Scalar, String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A value and where it stands in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) at: Position,
+}
+
+/// One `key: value` of a mapping. Keys are unique: a duplicate is a syntax error.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) at: Position,
+    pub(crate) node: Node,
+}
+
+/// Why the text is not acceptable YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    pub(crate) message: String,
+    pub(crate) at: Position,
+}
+
+impl Node {
+    /// The value under `key`, if this is a mapping that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// The entry for `key`, if this is a mapping that has it.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The entries of a mapping; empty for anything else.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; `None` for anything else.
+    pub(crate) fn list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text of any scalar but null.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(kind, text) if *kind != Scalar::Null => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What kind of scalar this is; `None` for lists and mappings.
+    pub(crate) fn scalar(&self) -> Option<Scalar> {
+        match &self.value {
+            Value::Scalar(kind, _) => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// `true` or `false`, written without quotes.
+    pub(crate) fn bool(&self) -> Option<bool> {
+        match &self.value {
+            Value::Scalar(Scalar::Bool, text) => Some(text.eq_ignore_ascii_case("true")),
+            _ => None,
+        }
+    }
+
+    /// Whether there is nothing here: null, blank text, an empty list or mapping.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Scalar(kind, text) => *kind == Scalar::Null || text.trim().is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+        }
+    }
+
+    /// What a person calls this kind of value.
+    pub(crate) fn describe(&self) -> &'static str {
+        match &self.value {
+            Value::Scalar(Scalar::Text, _) => "text",
+            Value::Scalar(Scalar::Integer | Scalar::Float, _) => "a number",
+            Value::Scalar(Scalar::Bool, _) => "true or false",
+            Value::Scalar(Scalar::Null, _) => "empty",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// The value as JSON. Numbers that JSON would write differently (`017`, `.inf`) stay text.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Scalar(Scalar::Null, _) => Json::Null,
+            Value::Scalar(Scalar::Bool, _) => Json::Bool(self.bool() == Some(true)),
+            Value::Scalar(Scalar::Integer | Scalar::Float, text) => match serde_json::from_str(text) {
+                Ok(number @ Json::Number(_)) => number,
+                _ => Json::String(text.clone()),
+            },
+            Value::Scalar(Scalar::Text, text) => Json::String(text.clone()),
+            Value::List(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect())
+            }
+        }
+    }
+}
+
+/// Reads one YAML document. `first_line` is the line of the file (from 1) on which `source` begins.
+pub(crate) fn parse(source: &str, first_line: usize) -> Result<Node, SyntaxError> {
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+        // Frontmatter is small and flat. Anything near these limits is an attack or a mistake.
+        budget: serde_saphyr::budget! {
+            max_events: 100_000,
+            max_nodes: 50_000,
+            max_depth: 64,
+            flow_nesting_limit: 64,
+            max_aliases: 256,
+            max_anchors: 256,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 10_000,
+            max_replay_stack_depth: 16,
+        },
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<RawNode>>(source, options) {
+        Ok(raw) => Ok(place(raw, source, first_line)),
+        Err(error) => Err(syntax_error(&error, first_line)),
+    }
+}
+
+/// What serde sees, before positions and source text are put in.
+enum RawNode {
+    Scalar(Scalar, String),
+    List(Vec<Spanned<RawNode>>),
+    Map(Vec<(Spanned<String>, Spanned<RawNode>)>),
+}
+
+impl<'de> Deserialize<'de> for RawNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = RawNode;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a number, true, false, a list or a mapping")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Bool, value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Integer, value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Integer, value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Integer, value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Integer, value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Float, value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Text, value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Text, value))
+    }
+
+    fn visit_unit<E>(self) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Null, String::new()))
+    }
+
+    fn visit_none<E>(self) -> Result<RawNode, E> {
+        Ok(RawNode::Scalar(Scalar::Null, String::new()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawNode, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(RawNode::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawNode, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(RawNode::Map(entries))
+    }
+}
+
+fn place(raw: Spanned<RawNode>, source: &str, first_line: usize) -> Node {
+    let at = position(raw.referenced, first_line);
+    let value = match raw.value {
+        // Quoted and block scalars are what they decode to; plain ones are what was written.
+        RawNode::Scalar(kind @ (Scalar::Text | Scalar::Null), text) => Value::Scalar(kind, text),
+        RawNode::Scalar(kind, text) => {
+            Value::Scalar(kind, written(raw.defined, source).map_or(text, str::to_owned))
+        }
+        RawNode::List(items) => {
+            Value::List(items.into_iter().map(|item| place(item, source, first_line)).collect())
+        }
+        RawNode::Map(entries) => Value::Map(
+            entries
+                .into_iter()
+                .map(|(key, node)| Entry {
+                    at: position(key.referenced, first_line),
+                    key: key.value,
+                    node: place(node, source, first_line),
+                })
+                .collect(),
+        ),
+    };
+    Node { value, at }
+}
+
+/// The characters of `source` that this location covers.
+fn written(location: Location, source: &str) -> Option<&str> {
+    let start = usize::try_from(location.span().byte_offset()?).ok()?;
+    let len = usize::try_from(location.span().byte_len()?).ok()?;
+    let text = source.get(start..start.checked_add(len)?)?.trim();
+    // A tagged scalar (`!!int "1"`) may be quoted all the same.
+    let unquoted = text.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\'']));
+    Some(unquoted.unwrap_or(text))
+}
+
+fn position(location: Location, first_line: usize) -> Position {
+    let line = usize::try_from(location.line()).unwrap_or(1).max(1);
+    let column = usize::try_from(location.column()).unwrap_or(1).max(1);
+    Position { line: first_line + line - 1, column }
+}
+
+fn syntax_error(error: &serde_saphyr::Error, first_line: usize) -> SyntaxError {
+    use serde_saphyr::Error as Yaml;
+    let error = error.without_snippet();
+    let at = error.location().map_or(Position { line: first_line, column: 1 }, |l| position(l, first_line));
+    let message = match error {
+        Yaml::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` appears twice"),
+        Yaml::DuplicateMappingKey { key: None, .. } => "a key appears twice".to_owned(),
+        Yaml::Budget { .. }
+        | Yaml::AliasReplayCounterOverflow { .. }
+        | Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasExpansionLimitExceeded { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. } => {
+            "the frontmatter is too large, too deep, or expands too many aliases".to_owned()
+        }
+        Yaml::MultipleDocuments { .. } => "the frontmatter holds more than one YAML document".to_owned(),
+        Yaml::UnknownAnchor { .. } => "an alias (`*name`) has no anchor (`&name`)".to_owned(),
+        Yaml::AliasError { error, .. } => return syntax_error(error, first_line),
+        other => tidy(&other.to_string()),
+    };
+    SyntaxError { message, at }
+}
+
+/// The parser's sentence without the position (we print our own) and without line breaks.
+fn tidy(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let cut = line.find(" at line ").or_else(|| line.find(" (line ")).unwrap_or(line.len());
+    line.get(..cut).unwrap_or(line).trim_end_matches([',', ':', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(source: &str) -> (Scalar, String) {
+        match parse(source, 1).unwrap().get("v").unwrap().value.clone() {
+            Value::Scalar(kind, text) => (kind, text),
+            other => panic!("no scalar: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn scalars_keep_their_source_text() {
+        for (yaml, kind, expected) in [
+            ("v: 1", Scalar::Integer, "1"),
+            ("v: 1.0", Scalar::Float, "1.0"),
+            ("v: 1.10 # newest", Scalar::Float, "1.10"),
+            ("v: 1.0.1", Scalar::Text, "1.0.1"),
+            ("v: 1_000", Scalar::Integer, "1_000"),
+            ("v: 0x1F", Scalar::Integer, "0x1F"),
+            ("v: '1.0'", Scalar::Text, "1.0"),
+            ("v: \"01\"", Scalar::Text, "01"),
+            ("v: 1e3", Scalar::Float, "1e3"),
+            ("v: True", Scalar::Bool, "True"),
+            ("v: no", Scalar::Text, "no"),
+            ("v: ~", Scalar::Null, ""),
+            ("v:", Scalar::Null, ""),
+            ("v:   7   \r\nw: 1\r\n", Scalar::Integer, "7"),
+            ("é: ü\nv: 2.50", Scalar::Float, "2.50"),
+            ("a: &x 1.20\nv: *x", Scalar::Float, "1.20"),
+            ("v: >-\n  two\n  lines\n", Scalar::Text, "two lines"),
+        ] {
+            assert_eq!(text(yaml), (kind, expected.to_owned()), "{yaml:?}");
+        }
+        assert_eq!(text("v: 017").1, "017");
+        assert_eq!(text("v: 18446744073709551616").1, "18446744073709551616");
+    }
+
+    #[test]
+    fn nodes_know_where_they_stand() {
+        let root = parse("a: 1\nlist:\n  - x\n  - name: é\n    b: 2\n", 10).unwrap();
+        assert_eq!(root.entry("list").unwrap().at, Position { line: 11, column: 1 });
+        let second = &root.get("list").unwrap().list().unwrap()[1];
+        assert_eq!(second.at, Position { line: 13, column: 5 });
+        assert_eq!(second.get("b").unwrap().at, Position { line: 14, column: 8 });
+    }
+
+    #[test]
+    fn bad_yaml_is_an_error_with_a_place() {
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+        let deep = format!("a: {}{}", "[".repeat(500), "]".repeat(500));
+        for (yaml, line, part) in [
+            ("a: 1\nb: 2\na: 3\n", 4, "`a` appears twice"),
+            (bomb, 0, "too many aliases"),
+            (deep.as_str(), 2, ""),
+            ("a: [1, 2\nb: 3\n", 0, ""),
+            ("a: \"open\n", 0, ""),
+            ("a: 1\n\tb: 2\n", 0, ""),
+            ("a: *nowhere\n", 2, "no anchor"),
+            ("a: 1\n...\n---\nb: 2\n", 0, ""),
+            ("key: value: again\n", 2, ""),
+            ("? [a]\n: 1\n", 0, ""),
+            ("a: &x [*x]\n", 2, ""),
+        ] {
+            let error = parse(yaml, 2).expect_err(yaml);
+            assert!(error.message.contains(part), "{yaml:?}: {error:?}");
+            assert!(error.at.line >= 2 && (line == 0 || error.at.line == line), "{yaml:?}: {error:?}");
+            for jargon in ["serde", "RawNode", "at line", "u64", "Error", "\n"] {
+                assert!(!error.message.contains(jargon), "{error:?}");
+            }
+        }
+    }
+}
