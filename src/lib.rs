@@ -3,4 +3,5 @@ pub mod catalog;
 pub mod error;
 pub mod keys;
 pub mod ledger;
+pub mod session;
 pub mod store;

@@ -178,6 +178,12 @@ impl Finding {
         self
     }
 
+    /// Whether it is about a credential, which a person may allow.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.code == SECRET.code
+    }
+
     /// Whether the file must not be used as it is.
     #[must_use]
     pub fn is_error(&self) -> bool {

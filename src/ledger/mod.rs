@@ -162,12 +162,7 @@ impl Ledger {
     }
 
     /// Visits the rows of a table keyed by a hash that begins with hex digits (an odd last digit too).
-    fn scan_hex(
-        &self,
-        table: index::Table,
-        digits: &str,
-        visit: crate::store::VisitRow<'_>,
-    ) -> Result<()> {
+    fn scan_hex(&self, table: index::Table, digits: &str, visit: crate::store::VisitRow<'_>) -> Result<()> {
         let whole = digits.get(..digits.len() & !1).and_then(|even| hex::decode(even).ok());
         let whole = whole.ok_or_else(|| Error::failed(format!("'{digits}' is not hexadecimal")))?;
         self.store.index_scan(&index::key(table, &[&whole]), false, &mut |key, value| {

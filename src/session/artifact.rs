@@ -1,0 +1,231 @@
+//! `prompt_session.json`: a session as a file that an orchestrator carries, and back.
+
+use super::SESSION_EVIDENCE;
+use crate::error::{Error, Result};
+use crate::ledger::{Entry, Ledger};
+use ledger_format::evidence::Evidence;
+use ledger_format::{Body, Details, EntryId, Statement, split_reference};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+const SCHEMA: &str = "promptos.prompt_session/1";
+
+/// A statement as the files of this module need it.
+struct Source<'a> {
+    ledger: EntryId,
+    index: u64,
+    statement: &'a Statement,
+    details: Option<Details>,
+}
+
+/// A session named by a file: what the file says was compared with the statement.
+#[derive(Debug)]
+pub struct SessionFile {
+    /// The session's statement id.
+    pub entry: EntryId,
+    /// The evidence beside the file, with the tar's bytes, when there is one.
+    pub evidence: Option<(Evidence, Vec<u8>)>,
+}
+
+/// The `prompt_session.json` of a session in this ledger.
+///
+/// # Errors
+/// Failed, when the entry is no session or its details were erased.
+pub fn session_json(ledger: &Ledger, entry: &Entry) -> Result<Map<String, Value>> {
+    let details = ledger.details(&entry.statement.body)?;
+    document(&Source { ledger: ledger.id(), index: entry.index, statement: &entry.statement, details })
+}
+
+fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
+    let statement = source.statement;
+    let Body::Session(session) = &statement.body else {
+        return Err(Error::failed(format!("{} is a {}, not a session", statement.id, statement.kind)));
+    };
+    let details = source.details.as_ref().ok_or_else(|| {
+        Error::failed(format!("the details of session {} were erased or are not here", statement.name))
+    })?;
+    let text = |name: &str| details.fields.get(name).cloned().unwrap_or_default();
+    let prompt_id = |reference: &str| split_reference(reference).map_or(reference, |(id, _)| id).to_owned();
+    let prompts = session.prompts.iter().map(|used| {
+        json!({
+            "ref": used.reference,
+            "gate": used.gate,
+            "blake3": hex::encode(used.content.blake3.0),
+            "sha256": hex::encode(used.content.sha256),
+            "size": used.content.size,
+            "type": used.content.media_type,
+        })
+    });
+    let document = json!({
+        "schema": SCHEMA,
+        "timestamp_utc": timestamp(statement.time)?,
+        "prompt_os_version": session.tool,
+        "prompts_used": session.prompts.iter().map(|used| prompt_id(&used.reference)).collect::<Vec<_>>(),
+        "developer": text("developer"),
+        "target_repo": text("target"),
+        "notes": text("notes"),
+        "lint_passed": true,
+        "ledger": {
+            "id": hex::encode(source.ledger.0),
+            "entry": statement.id.to_string(),
+            "index": source.index,
+            "session": statement.name,
+            "head": { "size": statement.head.size, "root": hex::encode(statement.head.root) },
+            "catalog_version": session.catalog,
+            "prompts": prompts.collect::<Vec<_>>(),
+            "signer": { "iss": statement.issuer, "kid": statement.kid.to_string() },
+        },
+    });
+    match document {
+        Value::Object(map) => Ok(map),
+        _ => Err(Error::bug("a session document is not an object")),
+    }
+}
+
+fn timestamp(seconds: u64) -> Result<String> {
+    let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
+    let time = time.ok_or_else(|| Error::failed(format!("{seconds} is not a time that can be written")))?;
+    Ok(time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The session in the schema of PromptOS 1.0, for old validators: the JSON with its two hashes, and the
+/// text of the `.sha256` file.
+///
+/// # Errors
+/// Failed, for prompt ids that the schema cannot hold (it knows `P` and two digits only).
+pub fn strict_v1(document: &Map<String, Value>) -> Result<(String, String)> {
+    let fields = [
+        "timestamp_utc",
+        "prompt_os_version",
+        "prompts_used",
+        "developer",
+        "target_repo",
+        "notes",
+        "lint_passed",
+    ];
+    let mut old: Map<String, Value> =
+        fields.iter().filter_map(|name| Some(((*name).to_owned(), document.get(*name)?.clone()))).collect();
+    for id in old.get("prompts_used").and_then(Value::as_array).into_iter().flatten() {
+        let id = id.as_str().unwrap_or_default();
+        let gate = matches!(id.as_bytes(), [b'P', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
+        if !gate {
+            return Err(Error::failed(format!(
+                "the old schema cannot hold the prompt id '{id}': it wants P and two digits"
+            ))
+            .hint("export without --strict-v1"));
+        }
+    }
+    for name in ["developer", "target_repo"] {
+        if old.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return Err(Error::failed(format!("the old schema does not allow an empty {name}")));
+        }
+    }
+    let (artifact, chain) = hashes_v1(&old);
+    old.insert("artifact_hash".to_owned(), Value::from(artifact));
+    old.insert("chain_hash".to_owned(), Value::from(chain));
+    let text = pretty_v1(&old);
+    let sum = hex::encode(Sha256::digest(text.as_bytes()));
+    Ok((text, format!("{sum}  {}\n", super::SESSION_FILE)))
+}
+
+/// The two hashes of a PromptOS session without them: over its pretty-printed text, and over that hash
+/// followed by the time stamp.
+pub(super) fn hashes_v1(base: &Map<String, Value>) -> (String, String) {
+    let artifact = hex::encode(Sha256::digest(pretty_v1(base).as_bytes()));
+    let time = base.get("timestamp_utc").and_then(Value::as_str).unwrap_or_default();
+    let chain = hex::encode(Sha256::digest(format!("{artifact}{time}").as_bytes()));
+    (artifact, chain)
+}
+
+/// JSON as `jq .` prints it: two spaces, keys in their order, DEL escaped, a final newline.
+fn pretty_v1(map: &Map<String, Value>) -> String {
+    let text = serde_json::to_string_pretty(map).unwrap_or_default();
+    text.replace('\u{7f}', "\\u007f") + "\n"
+}
+
+/// Reads a `prompt_session.json` and compares it with the statement that it names: one of this ledger,
+/// or the one that the evidence tar beside the file proves.
+///
+/// # Errors
+/// Failed, when the file is not one or nothing proves it; integrity, when the evidence does not hold;
+/// findings, naming the field, when the file disagrees with its statement.
+pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
+    let parsed: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    let entry =
+        parsed.pointer("/ledger/entry").and_then(Value::as_str).and_then(|id| id.parse::<EntryId>().ok());
+    let (Some(entry), Value::Object(file)) = (entry, &parsed) else {
+        return Err(Error::failed(format!("{shown} names no ledger entry"))
+            .hint("sessions of PromptOS 1.0 are imported: promptos session import FILE"));
+    };
+    let tar_path = evidence_beside(path);
+    let evidence = match std::fs::read(&tar_path) {
+        Ok(tar) => {
+            let bad = |f| Error::integrity(format!("{}: {f}", tar_path.display()));
+            Some((Evidence::open(&tar).map_err(bad)?, tar))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => return Err(Error::failed(format!("cannot read {}: {e}", tar_path.display()))),
+    };
+    if let Some((evidence, _)) = &evidence
+        && evidence.subject.statement.id != entry
+    {
+        return Err(Error::integrity(format!(
+            "{} proves {}, while {shown} names {entry}",
+            tar_path.display(),
+            evidence.subject.statement.id
+        )));
+    }
+    if let Some(found) = ledger.by_id(&entry)? {
+        compare(file, &session_json(ledger, &found)?, path)?;
+        return Ok(SessionFile { entry, evidence: None });
+    }
+    let Some((evidence, tar)) = evidence else {
+        return Err(Error::failed(format!("{shown} names {entry}, which is not in this ledger"))
+            .hint(format!("put the evidence beside it: {}", tar_path.display())));
+    };
+    let statement = &evidence.subject.statement;
+    let blob = match &statement.body {
+        Body::Session(session) => evidence.blobs.get(&session.details.blake3),
+        _ => None,
+    };
+    let details = blob.map(|blob| Details::parse(blob)).transpose();
+    let details = details.map_err(|f| Error::integrity(f.to_string()))?;
+    let source = Source { ledger: evidence.ledger, index: evidence.subject.proof.index, statement, details };
+    compare(file, &document(&source)?, path)?;
+    Ok(SessionFile { entry, evidence: Some((evidence, tar)) })
+}
+
+/// `x.json` has its evidence in `x.evidence.tar`.
+fn evidence_beside(path: &Path) -> PathBuf {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(super::SESSION_FILE) | None => path.with_file_name(SESSION_EVIDENCE),
+        Some(_) => path.with_extension("evidence.tar"),
+    }
+}
+
+/// Names the first field in which the file differs from what its statement says.
+fn compare(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Path) -> Result<()> {
+    let names = statement.keys().chain(file.keys());
+    for name in names {
+        let (said, signed) = (file.get(name), statement.get(name));
+        if said == signed {
+            continue;
+        }
+        if let (Some(Value::Object(said)), Some(Value::Object(signed))) = (said, signed) {
+            return compare(said, signed, path);
+        }
+        let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+        return Err(Error::findings(format!(
+            "{}: the field '{name}' is not what was signed",
+            path.display()
+        ))
+        .hint(format!("the file says {}", show(said)))
+        .hint(format!("the statement says {}", show(signed)))
+        .hint("export the session again: promptos export --force"));
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Separation of duties: who wrote a change should not be who verifies, reviews or integrates it.
+//! Judged per run, by enrolled identity.
+
+use crate::catalog::Duty;
+use crate::error::Result;
+use crate::ledger::Ledger;
+use ledger_format::evidence::Evidence;
+use ledger_format::rules::KeyRecord;
+use ledger_format::{Body, EntryId, Session};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One identity with two or more duties in one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DutyConflict {
+    /// Who.
+    pub identity: String,
+    /// Which duties, in the order of the work.
+    pub duties: Vec<&'static str>,
+}
+
+impl std::fmt::Display for DutyConflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "'{}' is {} of this run", self.identity, self.duties.join(" and "))
+    }
+}
+
+/// Who holds more than one duty, given the run's sessions and the one who attaches it.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn conflicts(
+    ledger: &Ledger,
+    integrator: &KeyRecord,
+    local: &[EntryId],
+    foreign: &[Evidence],
+) -> Result<Vec<DutyConflict>> {
+    let mut held: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    let mut hold = |who: &KeyRecord, duty: usize| {
+        // An agent's work counts as that of the one it acts for.
+        let who = who.acting_for.as_ref().unwrap_or(&who.identity);
+        held.entry(who.clone()).or_default().insert(duty);
+    };
+    for id in local {
+        let Some(entry) = ledger.by_id(id)? else { continue };
+        let (Body::Session(session), Some(key)) = (&entry.statement.body, ledger.key(&entry.statement.kid)?)
+        else {
+            continue;
+        };
+        duties(session).for_each(|duty| hold(&key, duty));
+    }
+    for evidence in foreign {
+        let statement = &evidence.subject.statement;
+        if let (Body::Session(session), Some(key)) = (&statement.body, evidence.key(&statement.kid)) {
+            duties(session).for_each(|duty| hold(key, duty));
+        }
+    }
+    hold(integrator, NAMES.len() - 1);
+    let several = held.into_iter().filter(|(_, duties)| duties.len() > 1);
+    Ok(several
+        .map(|(identity, duties)| DutyConflict {
+            identity,
+            duties: duties.into_iter().filter_map(|duty| NAMES.get(duty).copied()).collect(),
+        })
+        .collect())
+}
+
+const NAMES: [&str; 4] = ["writer", "verifier", "reviewer", "integrator"];
+
+fn duties(session: &Session) -> impl Iterator<Item = usize> {
+    let gates = session.prompts.iter().filter_map(|used| used.gate.as_deref());
+    gates.filter_map(Duty::of_gate).map(|duty| match duty {
+        Duty::Writer => 0,
+        Duty::Verifier => 1,
+        Duty::Reviewer => 2,
+    })
+}

@@ -1,0 +1,141 @@
+//! `session import`: session logs of PromptOS, recorded as what they are: integrity only at best, and
+//! never signed by their author.
+
+use super::artifact::hashes_v1;
+use crate::error::{Error, Result};
+use crate::ledger::{Content, Ledger, New};
+use ledger_format::{Body, DETAILS_TYPE, Descriptor, Details, Import};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What an old session log says of itself, after its own hashes were checked.
+pub struct ImportOutcome {
+    /// What to append; `None` when the same bytes were imported before, as this entry.
+    pub new: std::result::Result<New, u64>,
+    /// Which of its hashes were there and agreed.
+    pub checked: Vec<String>,
+    /// Which prompts it claims.
+    pub prompts: Vec<String>,
+}
+
+/// Reads one session log and checks the hashes that it carries, and the `.sha256` file beside it.
+///
+/// # Errors
+/// Failed for what is no such log; integrity for one whose own hashes disagree.
+pub fn plan_import(ledger: &Ledger, path: &Path, salt: [u8; 16]) -> Result<ImportOutcome> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
+    let parsed: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    let Value::Object(log) = parsed else {
+        return Err(Error::failed(format!("{shown} is not a session log: it is not an object")));
+    };
+    let prompts =
+        check_fields(&log).map_err(|why| Error::failed(format!("{shown} is not a session log: {why}")))?;
+    let mut checked = check_hashes(&log).map_err(|why| Error::integrity(format!("{shown}: {why}")))?;
+    if check_sidecar(path, &bytes)? {
+        checked.push("sidecar".to_owned());
+    }
+
+    let content = Descriptor::of(&bytes, "application/json");
+    let before = ledger.naming(&content.blake3)?;
+    if let Some(entry) = before.iter().find(|entry| matches!(entry.statement.body, Body::Import(_))) {
+        return Ok(ImportOutcome { new: Err(entry.index), checked, prompts });
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let details = Details { salt, fields: BTreeMap::from([("file".to_owned(), name)]) }.to_bytes();
+    let described = Descriptor::of(&details, DETAILS_TYPE);
+    let body = Body::Import(Import {
+        format: "promptos-session".to_owned(),
+        content: content.clone(),
+        checked: checked.clone(),
+        details: Some(described.clone()),
+    });
+    let name = format!("promptos-session.{}", hex::encode(content.blake3.0.get(..8).unwrap_or_default()));
+    let contents = vec![Content::Bytes(content, bytes), Content::Bytes(described, details)];
+    Ok(ImportOutcome { new: Ok(New { name, body, contents }), checked, prompts })
+}
+
+/// The fields that every version of the log has, and none that no version has; the prompts it names.
+fn check_fields(log: &Map<String, Value>) -> std::result::Result<Vec<String>, String> {
+    let text = |name: &str| match log.get(name) {
+        None => Err(format!("the field '{name}' is missing")),
+        Some(value) => value.as_str().ok_or_else(|| format!("the field '{name}' is not text")),
+    };
+    for name in ["prompt_os_version", "developer", "target_repo", "notes"] {
+        text(name)?;
+    }
+    let time = text("timestamp_utc")?;
+    if chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%SZ").is_err() {
+        return Err(format!("the field 'timestamp_utc' is not a UTC time: '{}'", time.escape_debug()));
+    }
+    match log.get("lint_passed") {
+        Some(Value::Bool(_)) => {}
+        Some(_) => return Err("the field 'lint_passed' is not true or false".to_owned()),
+        None => return Err("the field 'lint_passed' is missing".to_owned()),
+    }
+    let known = [
+        "timestamp_utc",
+        "prompt_os_version",
+        "prompts_used",
+        "developer",
+        "target_repo",
+        "notes",
+        "lint_passed",
+        "pas",
+        "artifact_hash",
+        "chain_hash",
+    ];
+    if let Some(name) = log.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(format!("no version of the log has a field '{}'", name.escape_debug()));
+    }
+    let prompts = log.get("prompts_used").ok_or("the field 'prompts_used' is missing")?;
+    let prompts = prompts.as_array().filter(|prompts| !prompts.is_empty());
+    let prompts = prompts.ok_or("the field 'prompts_used' is not a list of at least one id")?;
+    let gate = |id: &str| matches!(id.as_bytes(), [b'P', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
+    let id = |prompt: &Value| match prompt.as_str() {
+        Some(id) if gate(id) => Ok(id.to_owned()),
+        _ => Err(format!("{prompt} in 'prompts_used' is no prompt id")),
+    };
+    prompts.iter().map(id).collect()
+}
+
+/// Checks `artifact_hash` and `chain_hash`, which stand over the log without them.
+fn check_hashes(log: &Map<String, Value>) -> std::result::Result<Vec<String>, String> {
+    let mut base = log.clone();
+    base.shift_remove("artifact_hash");
+    base.shift_remove("chain_hash");
+    let (artifact, chain) = hashes_v1(&base);
+    let mut checked = Vec::new();
+    for (name, right) in [("artifact_hash", artifact), ("chain_hash", chain)] {
+        match log.get(name) {
+            None => {}
+            Some(Value::String(stated)) if *stated == right => checked.push(name.to_owned()),
+            Some(stated) => {
+                return Err(format!("its {name} is {stated}, its content gives {right}: it was changed"));
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// Checks the `.sha256` file beside the log; `false` when there is none.
+fn check_sidecar(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let sidecar = path.with_extension("sha256");
+    let text = match std::fs::read_to_string(&sidecar) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(Error::failed(format!("cannot read {}: {e}", sidecar.display()))),
+    };
+    let right = hex::encode(Sha256::digest(bytes));
+    let stated = text.split_whitespace().next().unwrap_or_default();
+    if stated != right {
+        return Err(Error::integrity(format!(
+            "{} says {stated}, the file has {right}: one of them was changed",
+            sidecar.display()
+        )));
+    }
+    Ok(true)
+}
