@@ -1,4 +1,5 @@
 //! Reading from one snapshot. Rows must come in strictly rising order: pages of a damaged file may form a loop.
+//! A row's value is taken before the visitor is called, since taking it is where a torn page panics.
 
 use super::super::batch::name;
 use super::super::contain::outside;
@@ -45,7 +46,8 @@ impl Snapshot<'_> {
             if index.value() != expected {
                 return Err(self.gone(expected));
             }
-            if !outside(|| visit(expected, statement.value()))? {
+            let statement = statement.value();
+            if !outside(|| visit(expected, statement))? {
                 break;
             }
         }
