@@ -109,6 +109,26 @@ fn child_that_takes_turns() {
     }
 }
 
+/// Not a test of its own: appends until the file may not grow any more, and says what it heard.
+#[test]
+fn child_on_a_full_disk() {
+    let Some(path) = std::env::var_os(LEDGER) else { return };
+    let store = open(Path::new(&path), Access::Write, &mut Vec::new());
+    let mut size = store.head().unwrap().unwrap().size;
+    let error = loop {
+        match store.commit(append(size, "greedy").0) {
+            Ok(outcome) => assert_eq!(outcome, Outcome::Done),
+            Err(error) => break error,
+        }
+        size += 1;
+    };
+    println!("\nstored {size}");
+    println!("error {error}");
+    // Nothing can be written any more, and what is read is true.
+    store.commit(append(size, "greedy").0).unwrap_err();
+    assert!(store.head().map_or(true, |head| head.unwrap().size == size));
+}
+
 #[test]
 fn what_a_killed_writer_stored_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,6 +158,33 @@ fn what_a_killed_writer_stored_is_there() {
         assert!(size == last || size == last + 1, "{size} statements after {last} were confirmed");
     }
     assert_eq!(repairs, 16);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_is_full_costs_nothing_that_was_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    assert_eq!(RedbStore::create(&path, append(0, "founder").0).unwrap(), Outcome::Done);
+    // A limit on the file's size, at several places within an append, stands in for the disk's end.
+    for limit in [4_000, 4_100, 7_777, 9_001, 13_013] {
+        let script = "trap '' XFSZ; ulimit -f $0; exec \"$@\"";
+        let output = Command::new("sh")
+            .args(["-c", script, &limit.to_string()])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "child_on_a_full_disk", "--nocapture"])
+            .env(LEDGER, &path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let find = |prefix: &str| said.lines().find_map(|line| line.strip_prefix(prefix).map(str::to_owned));
+        let error = find("error ").unwrap();
+        assert!(error.contains("cannot read or write") && error.contains("ledger.redb"), "{error}");
+        let stored: u64 = find("stored ").unwrap().parse().unwrap();
+        let statements = check(&open(&path, Access::Write, &mut Vec::new()));
+        assert!([stored, stored + 1].contains(&(statements.len() as u64)), "{stored} {}", statements.len());
+    }
 }
 
 #[test]

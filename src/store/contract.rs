@@ -1,8 +1,10 @@
 //! What every store must do, as one suite over every backend.
 
+mod blobs;
+mod random;
+
 use super::*;
 use crate::error::{Error, Kind};
-use proptest::prelude::*;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -115,15 +117,15 @@ pub(crate) fn check(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>, piece: usize) {
     tiles(fresh().as_ref());
     index(fresh().as_ref());
     index_replacement(fresh().as_ref());
-    blob_sizes(fresh().as_ref(), piece);
-    bad_blobs_spoil_the_batch(fresh().as_ref());
-    erasure(fresh().as_ref());
+    blobs::blob_sizes(fresh().as_ref(), piece);
+    blobs::bad_blobs_spoil_the_batch(fresh().as_ref());
+    blobs::erasure(fresh().as_ref());
     batches_without_statements(fresh().as_ref());
     malformed_batches(fresh().as_ref());
     visitors_decide(fresh().as_ref());
     one_of_many_wins(fresh().as_ref());
     readers_see_one_moment(fresh().as_ref());
-    random_batches(make);
+    random::batches(make);
 }
 
 /// For stores that can be empty.
@@ -259,130 +261,6 @@ fn index_replacement(store: &dyn Store) {
     assert_eq!(store.index_get(b"y").unwrap(), None);
 }
 
-fn blob_sizes(store: &dyn Store, piece: usize) {
-    let sizes = [0, 1, piece - 1, piece, piece + 1, 2 * piece, 5 * piece + 17];
-    // Contents differ from their first byte, so that pieces put under a wrong address show.
-    let contents: Vec<Vec<u8>> =
-        (1_u8..).zip(sizes).map(|(n, size)| (0..size).map(|i| (i / 251) as u8 ^ n).collect()).collect();
-    for (expect, content) in (1..).zip(&contents) {
-        assert_eq!(bytes_of(store, &address(content)), (BlobState::Missing, vec![]));
-        let mut next = batch(expect, &[b"s"]);
-        // Twice in one batch is once.
-        next.blobs = vec![blob(content), untouchable(address(content), content.len() as u64)];
-        assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    }
-    for content in &contents {
-        let state = BlobState::Present(content.len() as u64);
-        assert_eq!(store.blob_state(&address(content)).unwrap(), state);
-        let (read, bytes) = bytes_of(store, &address(content));
-        assert!(read == state && bytes == *content, "{} bytes", content.len());
-    }
-    let mut next = more(store);
-    next.blobs = contents.iter().map(|c| untouchable(address(c), c.len() as u64)).collect();
-    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-
-    let mut seen = Vec::new();
-    store
-        .blobs(&mut |address, state| {
-            seen.push((address, state));
-            Ok(true)
-        })
-        .unwrap();
-    let mut expected: Vec<_> =
-        contents.iter().map(|c| (address(c), BlobState::Present(c.len() as u64))).collect();
-    expected.sort_by_key(|(address, _)| *address);
-    assert_eq!(seen, expected);
-}
-
-/// A source that fails in the midst.
-struct Torn(usize);
-
-impl Read for Torn {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0 {
-            0 => Err(io::Error::other("the cable is out")),
-            left => {
-                let n = left.min(buffer.len());
-                buffer[..n].fill(1);
-                self.0 -= n;
-                Ok(n)
-            }
-        }
-    }
-}
-
-fn bad_blobs_spoil_the_batch(store: &dyn Store) {
-    let good = vec![5_u8; 200_000];
-    let here = b"here";
-    let mut next = more(store);
-    next.blobs = vec![blob(here)];
-    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    let before = dump(store).unwrap();
-
-    let with = |address: Hash, size: u64, source: Box<dyn Read>| NewBlob { address, size, source };
-    let size = good.len() as u64;
-    let source = || Box::new(io::Cursor::new(good.clone()));
-    let cases: Vec<(&str, NewBlob<'_>, &str)> = vec![
-        ("too short", with(address(&good), size + 1, source()), "changed while it was read"),
-        ("too long", with(address(&good), size - 1, source()), "changed while it was read"),
-        ("endless", with(address(&good), size, Box::new(io::repeat(5))), "changed while it was read"),
-        ("empty", with(address(&good), size, Box::new(io::empty())), "changed while it was read"),
-        ("not empty", with(address(b""), 0, source()), "changed while it was read"),
-        ("other bytes", with(address(b"other"), size, source()), "changed while it was read"),
-        ("unreadable", with(address(&good), size, Box::new(Torn(100_000))), "the cable is out"),
-        ("here with another size", with(address(here), 9, source()), "stored with 4 bytes, not with 9"),
-    ];
-    for (case, bad, message) in cases {
-        let mut next = batch(1, &[b"spoiled"]);
-        next.tiles = vec![(TileId { level: 0, index: 0 }, vec![1; 32])];
-        next.index = vec![(b"k".to_vec(), Some(b"v".to_vec()))];
-        next.erase = vec![[3; 32]];
-        let name = hex::encode(bad.address);
-        next.blobs = vec![blob(b"innocent"), bad, blob(b"after")];
-        let error = store.commit(next).unwrap_err();
-        assert_eq!(error.kind(), Kind::Failed, "{case}");
-        assert!(error.to_string().contains(message), "{case}: {error}");
-        assert!(error.to_string().contains(&name), "{case}: {error}");
-        assert_eq!(dump(store).unwrap(), before, "{case}");
-    }
-    // The store is none the worse for it.
-    assert_eq!(store.commit(batch(1, &[b"fine"])).unwrap(), Outcome::Done);
-}
-
-fn erasure(store: &dyn Store) {
-    let (gone, kept) = (vec![1_u8; 150_000], vec![2_u8; 150_000]);
-    let mut next = batch(1, &[b"a"]);
-    next.blobs = vec![blob(&gone), blob(&kept)];
-    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    let mut next = batch(2, &[b"b"]);
-    // Erasing what was never here keeps it out for ever; erasing twice is erasing once.
-    next.erase = vec![address(&gone), address(b"never here"), address(&gone)];
-    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    for address in [address(&gone), address(b"never here")] {
-        assert_eq!(store.blob_state(&address).unwrap(), BlobState::Erased);
-        assert_eq!(bytes_of(store, &address), (BlobState::Erased, vec![]));
-    }
-    assert!(bytes_of(store, &address(&kept)).1 == kept);
-
-    let before = dump(store).unwrap();
-    for content in [&gone[..], b"never here"] {
-        let mut next = batch(3, &[b"c"]);
-        next.blobs = vec![blob(b"innocent"), blob(content)];
-        let error = store.commit(next).unwrap_err();
-        assert_eq!(error.kind(), Kind::Failed);
-        assert!(error.to_string().contains(&hex::encode(address(content))), "{error}");
-    }
-    let mut next = batch(3, &[b"c"]);
-    (next.blobs, next.erase) = (vec![blob(b"at once")], vec![address(b"at once")]);
-    store.commit(next).unwrap_err();
-    assert_eq!(dump(store).unwrap(), before);
-
-    let mut next = batch(3, &[b"c"]);
-    next.erase = vec![address(&gone)];
-    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    assert_eq!(store.blob_state(&address(&gone)).unwrap(), BlobState::Erased);
-}
-
 fn batches_without_statements(store: &dyn Store) {
     for _ in 0..2 {
         let mut next = more(store);
@@ -479,90 +357,4 @@ fn readers_see_one_moment(store: &dyn Store) {
     scanned.unwrap();
     assert_eq!(seen, 2);
     assert_eq!(store.head().unwrap().unwrap().size, 4);
-}
-
-/// One step of a random history, over few keys and contents so that they meet.
-#[derive(Debug, Clone)]
-enum Step {
-    Commit {
-        stale: bool,
-        statements: Vec<Vec<u8>>,
-        tiles: Vec<(u8, u64, u8)>,
-        index: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-        /// A content's number, and whether it is declared wrongly.
-        blobs: Vec<(u8, bool)>,
-        erase: Vec<u8>,
-    },
-    ReplaceIndex(Vec<(Vec<u8>, Vec<u8>)>),
-}
-
-fn content(number: u8) -> Vec<u8> {
-    vec![number; usize::from(number) * 20_000]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let key = || prop::collection::vec(prop::sample::select(vec![0_u8, 1, 0xff]), 0..3);
-    let value = || prop::collection::vec(any::<u8>(), 0..4);
-    let rarely = || prop::bool::weighted(0.1);
-    let commit = (
-        rarely(),
-        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..4),
-        prop::collection::vec((0..3_u8, 0..4_u64, 1..=16_u8), 0..3),
-        prop::collection::vec((key(), prop::option::of(value())), 0..6),
-        prop::collection::vec((0..8_u8, rarely()), 0..3),
-        prop::collection::vec(0..8_u8, 0..2),
-    )
-        .prop_map(|(stale, statements, tiles, index, blobs, erase)| Step::Commit {
-            stale,
-            statements,
-            tiles,
-            index,
-            blobs,
-            erase,
-        });
-    let replace = prop::collection::vec((key(), value()), 0..5).prop_map(Step::ReplaceIndex);
-    prop_oneof![9 => commit, 1 => replace]
-}
-
-fn take(store: &dyn Store, step: &Step) -> Result<Outcome, (Kind, String)> {
-    let told = |e: Error| (e.kind(), e.to_string());
-    match step {
-        Step::ReplaceIndex(rows) => {
-            store.replace_index(&mut rows.iter().cloned().map(Ok)).map(|()| Outcome::Done).map_err(told)
-        }
-        Step::Commit { stale, statements: new, tiles, index, blobs, erase } => {
-            let contents: Vec<Vec<u8>> = blobs.iter().map(|(number, _)| content(*number)).collect();
-            let mut next = more(store);
-            next.expect -= u64::from(*stale);
-            if !new.is_empty() {
-                next.root = batch(next.expect, &new.iter().map(Vec::as_slice).collect::<Vec<_>>()).root;
-            }
-            next.statements.clone_from(new);
-            next.tiles = tiles
-                .iter()
-                .map(|&(level, index, n)| (TileId { level, index }, vec![n; 32 * usize::from(n)]))
-                .collect();
-            next.index.clone_from(index);
-            next.erase = erase.iter().map(|number| address(&content(*number))).collect();
-            next.blobs = contents.iter().map(|content| blob(content)).collect();
-            for (blob, (_, wrong)) in next.blobs.iter_mut().zip(blobs) {
-                blob.size += u64::from(*wrong);
-            }
-            store.commit(next).map_err(told)
-        }
-    }
-}
-
-/// Every store answers a random history as [`MemoryStore`] does, and holds the same in the end.
-fn random_batches(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>) {
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |(history in prop::collection::vec(step(), 1..12))| {
-        let store = make(batch(0, &[b"genesis"]));
-        let model = MemoryStore::new();
-        prop_assert_eq!(model.commit(batch(0, &[b"genesis"])).unwrap(), Outcome::Done);
-        for step in &history {
-            prop_assert_eq!(take(store.as_ref(), step), take(&model, step));
-        }
-        prop_assert_eq!(dump(store.as_ref()).unwrap(), model.content());
-    });
 }

@@ -6,8 +6,9 @@
 //!
 //! - [`Store::commit`] is a compare-and-swap on the head: everything in a [`Batch`] is stored together or
 //!   not at all. A head that is not at [`Batch::expect`] is [`Outcome::Conflict`], a value and not an error.
-//! - `Ok(Outcome::Done)` means durable. After an `Err`, [`Store::head`] tells what happened; the same batch
-//!   submitted again is harmless, because its `expect` no longer fits once it is stored.
+//! - `Ok(Outcome::Done)` means durable. After an `Err`, [`Store::head`] tells what happened; where it fails too,
+//!   that of the store opened anew does. The same batch submitted again is harmless, because its `expect` no
+//!   longer fits once it is stored.
 //! - A blob whose address was erased is never stored again.
 //! - The index is derived: [`Store::replace_index`] may throw it away and write it anew at any time.
 //!

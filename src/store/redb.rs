@@ -14,7 +14,8 @@ use super::contain::contain;
 use super::{Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement};
 use crate::error::{Error, Result};
 use ::redb::{
-    Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition, Value,
+    Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition,
+    Value, WriteTransaction,
 };
 use fault::fault;
 use std::ops::Range;
@@ -46,8 +47,10 @@ const CACHE: usize = 8 << 20;
 pub struct RedbStore {
     path: PathBuf,
     handle: Option<Handle>,
-    /// Set when the engine panicked: what it holds in memory may be half done and must not be written.
-    broken: AtomicBool,
+    /// The engine panicked: what it holds in memory may be half done and must not be written.
+    torn: AtomicBool,
+    /// A commit failed on its way to the disk. Only opening the file anew tells whether it is there.
+    unsure: AtomicBool,
 }
 
 enum Handle {
@@ -65,11 +68,22 @@ struct Snapshot<'a> {
     transaction: ReadTransaction,
 }
 
+/// Tables that are being changed.
+struct Change<'a> {
+    path: &'a Path,
+    transaction: WriteTransaction,
+}
+
 impl RedbStore {
     /// Where the ledger is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn new(path: &Path, handle: Handle) -> Self {
+        let (torn, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { path: path.to_owned(), handle: Some(handle), torn, unsure }
     }
 
     /// Runs `work` on a snapshot, containing the engine's panics.
@@ -83,19 +97,29 @@ impl RedbStore {
         })
     }
 
-    /// Runs `work` on the database, containing the engine's panics.
-    fn write<T>(&self, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
-        self.guard(|handle| match handle {
-            Handle::Writer(_) if self.broken.load(Ordering::Acquire) => Err(fault::broken(&self.path)),
-            Handle::Writer(db) => work(db),
+    /// Runs `change` on a transaction and commits unless it answers with a conflict.
+    fn write(&self, change: impl FnOnce(&Change<'_>) -> Result<Outcome>) -> Result<Outcome> {
+        if self.torn.load(Ordering::Acquire) {
+            return Err(fault::broken(&self.path));
+        }
+        let result = self.guard(|handle| match handle {
+            Handle::Writer(db) => write::transact(db, &self.path, change, &self.unsure),
             Handle::Reader(_) | Handle::Copy(_) => Err(Error::bug("a ledger opened for reading is written")),
-        })
+        });
+        // A panic may have come in the midst of a commit.
+        if self.torn.load(Ordering::Acquire) {
+            self.unsure.store(true, Ordering::Release);
+        }
+        result
     }
 
     fn guard<T>(&self, work: impl FnOnce(&Handle) -> Result<T>) -> Result<T> {
         let Some(handle) = &self.handle else { return Err(Error::bug("the ledger is closed already")) };
+        if self.unsure.load(Ordering::Acquire) {
+            return Err(fault::broken(&self.path));
+        }
         contain(|| work(handle)).unwrap_or_else(|panic| {
-            self.broken.store(true, Ordering::Release);
+            self.torn.store(true, Ordering::Release);
             Err(fault::panicked(&self.path, &panic))
         })
     }
@@ -155,7 +179,8 @@ impl Store for RedbStore {
     }
 
     fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
-        self.write(|db| write::replace_index(db, &self.path, rows))
+        // It has no head to conflict with.
+        self.write(|change| change.replace_index(rows)).map(drop)
     }
 
     fn blob_state(&self, address: &Hash) -> Result<BlobState> {
@@ -171,7 +196,7 @@ impl Store for RedbStore {
     }
 
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
-        self.write(|db| write::commit(db, &self.path, batch))
+        self.write(|change| change.apply(batch))
     }
 }
 

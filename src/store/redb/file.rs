@@ -35,7 +35,7 @@ enum Attempt<T> {
     Locked,
     NeedsRepair,
     /// It needs a repair and cannot be written to.
-    NotWritable,
+    NotWritable(std::io::Error),
 }
 
 impl RedbStore {
@@ -63,7 +63,7 @@ impl RedbStore {
         })?;
         let outcome = contain(|| {
             let db = engine().create(file.path()).map_err(fault(path))?;
-            write::initialise(&db, path, batch)
+            write::transact(&db, path, |change| change.found(batch), &AtomicBool::new(false))
         })
         .unwrap_or_else(|panic| Err(Error::bug(format!("the ledger file could not be made: {panic}"))))?;
         if outcome != Outcome::Done {
@@ -96,7 +96,7 @@ impl RedbStore {
             Access::Write => Handle::Writer(opening.writer()?),
             Access::Read => opening.reader()?,
         };
-        let store = Self { path: path.to_owned(), handle: Some(handle), broken: AtomicBool::new(false) };
+        let store = Self::new(path, handle);
         store.check_format()?;
         Ok(store)
     }
@@ -149,9 +149,8 @@ impl Opening<'_> {
                     return Ok(db);
                 }
                 Attempt::Locked => self.wait()?,
-                Attempt::NeedsRepair | Attempt::NotWritable => {
-                    return Err(fault::io(self.path, ErrorKind::PermissionDenied.into()));
-                }
+                Attempt::NotWritable(cause) => return Err(fault::io(self.path, cause)),
+                Attempt::NeedsRepair => return Err(fault::damaged(self.path, "it cannot be repaired")),
             }
         }
     }
@@ -162,7 +161,8 @@ impl Opening<'_> {
             match attempt(self.path, || engine().open_read_only(self.path))? {
                 Attempt::Opened(db) => return Ok(Handle::Reader(db)),
                 Attempt::Locked => self.wait()?,
-                Attempt::NeedsRepair | Attempt::NotWritable => {
+                Attempt::NotWritable(cause) => return Err(fault::io(self.path, cause)),
+                Attempt::NeedsRepair => {
                     if let Some(handle) = self.repair()? {
                         return Ok(handle);
                     }
@@ -184,13 +184,13 @@ impl Opening<'_> {
                 match attempt(self.path, || engine().open_read_only(self.path))? {
                     Attempt::Opened(db) => Ok(Some(Handle::Reader(db))),
                     Attempt::Locked => Ok(None),
-                    Attempt::NeedsRepair | Attempt::NotWritable => {
+                    Attempt::NeedsRepair | Attempt::NotWritable(_) => {
                         Err(fault::damaged(self.path, "it cannot be repaired"))
                     }
                 }
             }
             Attempt::Locked => self.wait().map(|()| None),
-            Attempt::NeedsRepair | Attempt::NotWritable => match open_copy(self.path)? {
+            Attempt::NeedsRepair | Attempt::NotWritable(_) => match open_copy(self.path)? {
                 Some(db) => {
                     (self.events)(Event::Repaired);
                     Ok(Some(Handle::Copy(db)))
@@ -235,7 +235,7 @@ fn attempt<T>(path: &Path, open: impl FnOnce() -> Result<T, DatabaseError>) -> R
         Err(DatabaseError::DatabaseAlreadyOpen) => Ok(Attempt::Locked),
         Err(DatabaseError::RepairAborted) => Ok(Attempt::NeedsRepair),
         Err(DatabaseError::Storage(StorageError::Io(cause))) if not_writable(&cause) => {
-            Ok(Attempt::NotWritable)
+            Ok(Attempt::NotWritable(cause))
         }
         Err(error) => Err(fault(path)(error)),
     }

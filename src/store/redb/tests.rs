@@ -324,8 +324,7 @@ fn a_file_that_cannot_be_repaired_in_its_place_is_read_from_a_copy() {
     lock.lock().unwrap();
     assert!(file::open_copy(&path).unwrap().is_none());
     drop(lock);
-    let copy = Handle::Copy(file::open_copy(&path).unwrap().unwrap());
-    let store = RedbStore { path: path.clone(), handle: Some(copy), broken: AtomicBool::new(false) };
+    let store = RedbStore::new(&path, Handle::Copy(file::open_copy(&path).unwrap().unwrap()));
     assert_eq!(dump(&store).unwrap(), content);
     assert_eq!(store.commit(batch(3, &[b"x"])).unwrap_err().kind(), Kind::Bug);
     drop(store);
