@@ -1,2 +1,7 @@
-//! The command-line entry point.
-fn main() {}
+//! The `promptos` program: see [`cli`].
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -64,6 +64,8 @@ pub struct New {
     pub body: Body,
     /// The content to keep; also the manifest or details that the body names.
     pub contents: Vec<Content>,
+    /// The key that the body makes the checkpoint key; it signs the first checkpoint that covers it.
+    pub next_log_key: Option<Box<dyn Signer>>,
 }
 
 /// What a new ledger is to be.
@@ -94,8 +96,15 @@ pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<(State
     let Ok(changes) = rules::judge(&rules::State::default(), 0, &statement);
     let changes = changes.map_err(refused)?;
     let empty = crate::store::MemoryStore::default();
-    let batch =
-        batch(&empty, Grower::default(), &statement, &changes, None, author, (create.name, statement.id))?;
+    let batch = batch(
+        &empty,
+        Grower::default(),
+        &statement,
+        &changes,
+        None,
+        author.log_key,
+        (create.name, statement.id),
+    )?;
     Ok((statement, batch))
 }
 
@@ -182,7 +191,8 @@ impl Ledger {
             let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
             let identity = (self.name(), self.id());
             let manifest = manifest.as_ref();
-            let mut batch = batch(&*self.store, grower, &statement, &changes, manifest, author, identity)?;
+            let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
+            let mut batch = batch(&*self.store, grower, &statement, &changes, manifest, log_key, identity)?;
             batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
             match self.store.commit(batch)? {
                 Outcome::Done => return Ok(super::Entry { index: head.size, statement }),
@@ -222,7 +232,7 @@ fn batch(
     statement: &Statement,
     changes: &[Change],
     manifest: Option<&Manifest>,
-    author: &Author<'_>,
+    log_key: &dyn Signer,
     (name, ledger): (&str, EntryId),
 ) -> Result<Batch<'static>> {
     let at = grower.head().size;
@@ -240,7 +250,7 @@ fn batch(
         statements: vec![statement.bytes().to_vec()],
         tiles: grower.take_tiles(),
         root: head.root,
-        checkpoint: checkpoint.sign(author.log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
+        checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
         index: rows.into_iter().map(|(key, value)| (key, Some(value))).collect(),
         blobs: Vec::new(),
         erase: erase.collect::<Vec<Hash>>(),

@@ -1,7 +1,7 @@
 //! Taking evidence out of a ledger, and reading heads that somebody else holds.
 
 use super::{Blob, Entry, Ledger, index};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
 use ledger_format::{Body, Checkpoint, InclusionProof};
 
@@ -53,6 +53,18 @@ impl Ledger {
             Error::integrity(format!("the evidence for entry {} would not verify: {f}", entry.index))
         })?;
         Ok(tar)
+    }
+
+    /// The evidence of other ledgers' sessions that a run cites, as far as it is here and holds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn foreign_sessions(&self, run: &Entry) -> Result<Vec<Evidence>> {
+        let Body::Run(body) = &run.statement.body else { return Ok(Vec::new()) };
+        let found =
+            body.sessions.iter().map(|cited| foreign_evidence(self, &run.statement.body, &cited.entry));
+        let usable = found.filter(|found| !found.as_ref().is_err_and(|e| e.kind() == Kind::Integrity));
+        usable.filter_map(Result::transpose).collect()
     }
 
     /// The statements of one kind, oldest first.

@@ -187,6 +187,22 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
         return Err(Error::failed(format!("{shown} names {entry}, which is not in this ledger"))
             .hint(format!("put the evidence beside it: {}", tar_path.display())));
     };
+    compare(file, &evidence_document(&evidence)?, path)?;
+    Ok(SessionFile { entry, evidence: Some((evidence, tar)) })
+}
+
+/// Compares a `prompt_session.json` with the statement that evidence proves.
+///
+/// # Errors
+/// Failed when the file is not one; findings, naming the field, when it disagrees.
+pub fn check_session_file(path: &Path, bytes: &[u8], evidence: &Evidence) -> Result<()> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(file)) => compare(&file, &evidence_document(evidence)?, path),
+        _ => Err(Error::failed(format!("{} is not a JSON object", path.display()))),
+    }
+}
+
+fn evidence_document(evidence: &Evidence) -> Result<Map<String, Value>> {
     let statement = &evidence.subject.statement;
     let blob = match &statement.body {
         Body::Session(session) => evidence.blobs.get(&session.details.blake3),
@@ -194,9 +210,7 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
     };
     let details = blob.map(|blob| Details::parse(blob)).transpose();
     let details = details.map_err(|f| Error::integrity(f.to_string()))?;
-    let source = Source { ledger: evidence.ledger, index: evidence.subject.proof.index, statement, details };
-    compare(file, &document(&source)?, path)?;
-    Ok(SessionFile { entry, evidence: Some((evidence, tar)) })
+    document(&Source { ledger: evidence.ledger, index: evidence.subject.proof.index, statement, details })
 }
 
 /// `x.json` has its evidence in `x.evidence.tar`.

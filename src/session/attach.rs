@@ -128,7 +128,7 @@ pub fn plan_run(ledger: &Ledger, request: &AttachRequest<'_>) -> Result<PlannedR
     let manifest_descriptor = Descriptor::of(&manifest, MANIFEST_TYPE);
     contents.push(Content::Bytes(manifest_descriptor.clone(), manifest));
     let body = Body::Run(Run { record, manifest: Some(manifest_descriptor), sessions });
-    let new = New { name: name(&run_id)?, body, contents };
+    let new = New { name: run_name(&run_id)?, body, contents, next_log_key: None };
     Ok(PlannedRun { new, run_id, local, foreign, artifacts })
 }
 
@@ -144,7 +144,10 @@ fn run_id(path: &Path) -> Result<String> {
 }
 
 /// A run id as the name of a statement: bytes that are not visible ASCII, and `%`, are percent-encoded.
-pub(super) fn name(id: &str) -> Result<String> {
+///
+/// # Errors
+/// Failed for an empty or a very long id.
+pub fn run_name(id: &str) -> Result<String> {
     let encode = |b: u8| {
         if b.is_ascii_graphic() && b != b'%' { char::from(b).to_string() } else { format!("%{b:02X}") }
     };

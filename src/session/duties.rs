@@ -3,7 +3,7 @@
 
 use crate::catalog::Duty;
 use crate::error::Result;
-use crate::ledger::Ledger;
+use crate::ledger::{Entry, Ledger};
 use ledger_format::evidence::Evidence;
 use ledger_format::rules::KeyRecord;
 use ledger_format::{Body, EntryId, Session};
@@ -63,6 +63,19 @@ pub fn conflicts(
             duties: duties.into_iter().filter_map(|duty| NAMES.get(duty).copied()).collect(),
         })
         .collect())
+}
+
+/// The conflicts of a run that is recorded, judged by what the ledger says now.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn run_conflicts(ledger: &Ledger, run: &Entry) -> Result<Vec<DutyConflict>> {
+    let (Body::Run(body), Some(integrator)) = (&run.statement.body, ledger.key(&run.statement.kid)?) else {
+        return Ok(Vec::new());
+    };
+    let local: Vec<_> = body.sessions.iter().filter(|c| c.foreign.is_none()).map(|c| c.entry).collect();
+    let foreign = ledger.foreign_sessions(run)?;
+    conflicts(ledger, &integrator, &local, &foreign)
 }
 
 const NAMES: [&str; 4] = ["writer", "verifier", "reviewer", "integrator"];

@@ -55,7 +55,7 @@ pub fn plan_import(ledger: &Ledger, path: &Path, salt: [u8; 16]) -> Result<Impor
     });
     let name = format!("promptos-session.{}", hex::encode(content.blake3.0.get(..8).unwrap_or_default()));
     let contents = vec![Content::Bytes(content, bytes), Content::Bytes(described, details)];
-    Ok(ImportOutcome { new: Ok(New { name, body, contents }), checked, prompts })
+    Ok(ImportOutcome { new: Ok(New { name, body, contents, next_log_key: None }), checked, prompts })
 }
 
 /// The fields that every version of the log has, and none that no version has; the prompts it names.

@@ -9,9 +9,9 @@ mod import;
 mod record;
 mod settings;
 
-pub use artifact::{SessionFile, find_session, session_json, strict_v1};
-pub use attach::{AttachRequest, Cite, PlannedRun, plan_run};
-pub use duties::{DutyConflict, conflicts};
+pub use artifact::{SessionFile, check_session_file, find_session, session_json, strict_v1};
+pub use attach::{AttachRequest, Cite, PlannedRun, plan_run, run_name};
+pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{ImportOutcome, plan_import};
 pub use record::{Planned, SessionRequest, plan_session};

@@ -122,7 +122,7 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
         target: request.target.clone(),
         attachments,
     };
-    let new = New { name: request.id.clone(), body: Body::Session(session), contents };
+    let new = New { name: request.id.clone(), body: Body::Session(session), contents, next_log_key: None };
     Ok(Planned { new, prompts, warnings, remarks })
 }
 

@@ -1,0 +1,41 @@
+use super::context::Context;
+use super::lookup;
+use super::ui::one_line;
+use clap::Args;
+use promptos::error::{Error, Result};
+use promptos::store::BlobState;
+
+/// Print content byte for byte, checked against its digest
+#[derive(Args)]
+pub(crate) struct Cat {
+    /// A digest (blake3:…, 8 digits or more) or a bound prompt ref such as P00.v1
+    what: String,
+}
+
+impl Cat {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let ledger = context.read()?;
+        let bound = ledger.bound(&self.what)?.map(|(content, _)| content);
+        let found = match bound {
+            Some(content) => Some(content),
+            None => lookup::content(&ledger, &self.what)?,
+        };
+        let address = found.ok_or_else(|| {
+            Error::failed(format!("the ledger holds no content '{}'", one_line(&self.what, 120)))
+                .hint("cat takes a digest (blake3:…, 8 digits or more) or a ref that a session has bound")
+        })?;
+        // The whole is checked before the first byte is printed; memory stays flat for any size.
+        match ledger.read_blob(&address, &mut |_| Ok(()))? {
+            BlobState::Present(_) => {}
+            BlobState::Erased => return Err(Error::failed(format!("{address} was erased from this ledger"))),
+            BlobState::Missing => {
+                return Err(Error::failed(format!(
+                    "{address} is listed, but its bytes are not in this ledger"
+                ))
+                .hint("artifacts are kept only with: promptos attach --store"));
+            }
+        }
+        ledger.read_blob(&address, &mut |piece| context.ui.bytes(piece))?;
+        context.ui.flush()
+    }
+}

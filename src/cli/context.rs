@@ -1,0 +1,471 @@
+//! Where things are, for one run of the program: the ledger, the settings, the catalog, the user's keys
+//! and pins.
+
+use super::ui::{Ui, short};
+use super::{Global, git};
+use etcetera::BaseStrategy as _;
+use ledger_format::{Body, Head, Kid, Previous, Signer};
+use promptos::catalog::{Catalog, Layer, Source};
+use promptos::error::{Error, Result};
+use promptos::keys::{self, Key, KeySource, Origin, logkey};
+use promptos::ledger::{Author, Create, Entry, Ledger, New, Pin, Pins};
+use promptos::session::Settings;
+use promptos::store::{Access, Event, Outcome, RedbStore};
+use std::io::{ErrorKind, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
+
+/// The folder of a clone's ledger.
+const FOLDER: &str = ".promptos";
+const LEDGER: &str = "ledger.redb";
+const LOG_KEY: &str = "log.key";
+/// A new log key between its statement and its renaming.
+const NEXT_LOG_KEY: &str = "log.key.next";
+
+pub(crate) struct Context<'a> {
+    pub(crate) ui: &'a Ui,
+    global: Global,
+    /// Where we are, absolute.
+    pub(crate) dir: PathBuf,
+    /// The user's configuration folder, if there is a home.
+    home: Option<PathBuf>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(global: Global, ui: &'a Ui) -> Result<Self> {
+        let dir =
+            std::env::current_dir().map_err(|e| Error::failed(format!("there is no current folder: {e}")))?;
+        let home = match std::env::var_os("PROMPTOS_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Some(dir.join(home)),
+            None => etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("promptos")),
+        };
+        Ok(Self { ui, global, dir, home })
+    }
+
+    // ---- places ----
+
+    /// The ledger file, there or not.
+    pub(crate) fn ledger_path(&self) -> PathBuf {
+        if let Some(locator) = &self.global.ledger {
+            let path = self.dir.join(locator);
+            if !path.is_dir() {
+                return path;
+            }
+            let inner = path.join(FOLDER);
+            return if inner.is_dir() { inner.join(LEDGER) } else { path.join(LEDGER) };
+        }
+        let here = self.dir.ancestors().map(|dir| dir.join(FOLDER)).find(|folder| folder.is_dir());
+        let shared = || git::main_toplevel(&self.dir).map(|top| top.join(FOLDER));
+        here.or_else(shared).unwrap_or_else(|| self.dir.join(FOLDER)).join(LEDGER)
+    }
+
+    /// Where `promptos.toml` and the catalog are looked for.
+    pub(crate) fn root(&self) -> PathBuf {
+        let with_settings = self.dir.ancestors().find(|dir| dir.join(Settings::FILE).is_file());
+        let with_ledger = || self.dir.ancestors().find(|dir| dir.join(FOLDER).is_dir()).map(Path::to_owned);
+        let found =
+            with_settings.map(Path::to_owned).or_else(|| git::toplevel(&self.dir)).or_else(with_ledger);
+        found.unwrap_or_else(|| self.dir.clone())
+    }
+
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        Settings::load(&self.root().join(Settings::FILE))
+    }
+
+    /// The workspace catalog's folder, if it is there.
+    pub(crate) fn workspace_catalog(&self) -> Result<Option<PathBuf>> {
+        let (root, settings) = (self.root(), self.settings()?);
+        let folder = root.join(&settings.catalog.path);
+        if folder.is_dir() {
+            return Ok(Some(folder));
+        }
+        // The default folder may be missing; one that somebody wrote down may not.
+        if settings.catalog.path != Settings::default().catalog.path {
+            return Err(Error::failed(format!("the catalog folder {} is not there", folder.display()))
+                .hint(format!("[catalog] path in {} names it", root.join(Settings::FILE).display())));
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn catalog(&self) -> Result<Catalog> {
+        let mut sources = Vec::new();
+        sources.extend(self.workspace_catalog()?.map(|root| Source { layer: Layer::Workspace, root }));
+        let user = self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir());
+        sources.extend(user.map(|root| Source { layer: Layer::User, root }));
+        Catalog::load(&sources, self.settings()?.catalog.builtin)
+    }
+
+    /// A path as a person would type it from here.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.dir).ok().filter(|path| !path.as_os_str().is_empty());
+        super::ui::safe(&relative.unwrap_or(path).display().to_string())
+    }
+
+    // ---- the ledger ----
+
+    fn store(&self, path: &Path, access: Access) -> Result<RedbStore> {
+        let timeout = Duration::from_secs_f64(self.global.lock_timeout);
+        RedbStore::open(path, access, timeout, &mut |event| match event {
+            Event::Waiting => self.ui.note("waiting for another process that uses the ledger…"),
+            Event::Repaired => {
+                self.ui.warn(
+                    "the ledger was not closed properly (a killed process?); it was checked and repaired",
+                );
+            }
+        })
+    }
+
+    /// Opens the ledger for reading.
+    pub(crate) fn read(&self) -> Result<Ledger> {
+        let path = self.ledger_path();
+        if !exists(&path)? {
+            self.check_not_lost(&path)?;
+            return Err(Error::failed(format!("there is no ledger here ({} is missing)", self.shown(&path)))
+                .hint("make one: promptos init")
+                .hint("or name one: --ledger FILE"));
+        }
+        Ledger::open(Box::new(self.store(&path, Access::Read)?))
+    }
+
+    /// Opens the ledger for writing, after checking it against this user's pin.
+    pub(crate) fn write(&self) -> Result<Ledger> {
+        let path = self.ledger_path();
+        if !exists(&path)? {
+            self.check_not_lost(&path)?;
+            return Err(Error::failed(format!("there is no ledger here ({} is missing)", self.shown(&path)))
+                .hint("make one: promptos init"));
+        }
+        self.open_for_writing(&path)
+    }
+
+    fn open_for_writing(&self, path: &Path) -> Result<Ledger> {
+        let ledger = Ledger::open(Box::new(self.store(path, Access::Write)?))?;
+        match self.pin_of(&ledger)? {
+            Some(pin) => ledger.check_extends(&pin.head).map_err(|e| {
+                e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
+            })?,
+            None => self.check_place(&ledger)?,
+        }
+        Ok(ledger)
+    }
+
+    /// Opens the ledger for writing; makes one when there is none, and says so.
+    pub(crate) fn write_or_create(&self, key: &Key) -> Result<Ledger> {
+        let path = self.ledger_path();
+        if !exists(&path)? {
+            match self.check_not_lost(&path) {
+                Ok(()) => return self.create(key, None, None, None),
+                // Not lost, but made and pinned by another process just now.
+                Err(_) if exists(&path)? => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.open_for_writing(&path)
+    }
+
+    /// Makes a new ledger at the ledger's place, unless one appears there at the same time.
+    pub(crate) fn create(
+        &self,
+        key: &Key,
+        name: Option<&str>,
+        identity: Option<&str>,
+        previous: Option<Previous>,
+    ) -> Result<Ledger> {
+        let path = self.ledger_path();
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let cannot =
+            |what: &Path, e: std::io::Error| Error::failed(format!("cannot make {}: {e}", what.display()));
+        std::fs::create_dir_all(&folder).map_err(|e| cannot(&folder, e))?;
+        if folder.file_name().is_some_and(|name| name == FOLDER) {
+            promptos::session::write_atomically(&folder.join(".gitignore"), b"*\n", true)?;
+        }
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => self.default_name(&folder),
+        };
+        let identity = identity.map_or_else(|| self.default_identity(), str::to_owned);
+        let log_key_path = folder.join(LOG_KEY);
+        let log_key = match logkey::create(&log_key_path, &self.random()?, &name) {
+            // Left by a process that was stopped, or made by one that creates the ledger right now.
+            Err(_) if exists(&log_key_path)? => logkey::load(&log_key_path)?,
+            made => made?,
+        };
+        let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
+        let nonce = self.random()?;
+        let create = Create { name: &name, identity: &identity, nonce, previous };
+        let mut conflict = false;
+        let ledger = Ledger::create(&create, &author, |batch| {
+            conflict = RedbStore::create(&path, batch)? != Outcome::Done;
+            Ok(Box::new(self.store(&path, Access::Write)?))
+        })?;
+        if !conflict {
+            self.ui.note(&format!(
+                "new ledger '{name}' in {} (id {}), founded by '{identity}'",
+                self.shown(&folder),
+                short(&ledger.id().to_string())
+            ));
+            self.pin(&ledger)?;
+        }
+        Ok(ledger)
+    }
+
+    fn default_name(&self, folder: &Path) -> String {
+        let project = if folder.file_name().is_some_and(|name| name == FOLDER) {
+            folder.parent()
+        } else {
+            Some(folder)
+        };
+        let name = project.and_then(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
+        let name: String =
+            name.unwrap_or_default().chars().map(|c| if allowed(c) { c } else { '-' }).take(64).collect();
+        if name.trim_matches(['-', '.']).is_empty() { "ledger".to_owned() } else { name }
+    }
+
+    /// The founder's identity when none is given: what git knows, else the login name.
+    fn default_identity(&self) -> String {
+        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let found = git::identity(&self.dir).or_else(login);
+        found.and_then(|text| ledger_format::identity(text).ok()).unwrap_or_else(|| "founder".to_owned())
+    }
+
+    /// A ledger that this user has seen here must not be replaced in silence.
+    fn check_not_lost(&self, path: &Path) -> Result<()> {
+        let Some(pin) = self.lost_pin(path)? else { return Ok(()) };
+        Err(Error::integrity(format!(
+            "the ledger that was here is gone: '{}' had {} entries when last seen",
+            pin.origin.split('/').next().unwrap_or_default(),
+            pin.head.size
+        ))
+        .hint(format!("it belongs at {}", self.shown(path)))
+        .hint("restore it from a copy; or start a new one that cites its last head: promptos init --new")
+        .hint("or, if it never mattered: promptos pin reset"))
+    }
+
+    /// The pin of a ledger that was last seen at this path.
+    pub(crate) fn lost_pin(&self, path: &Path) -> Result<Option<Pin>> {
+        match self.pins() {
+            Some(pins) => pins.at_place(&place(path)),
+            None => Ok(None),
+        }
+    }
+
+    /// Another ledger where ours was is no less a loss than none.
+    pub(crate) fn check_place(&self, ledger: &Ledger) -> Result<()> {
+        if self.pin_of(ledger)?.is_some() { Ok(()) } else { self.check_not_lost(&self.ledger_path()) }
+    }
+
+    // ---- pins ----
+
+    pub(crate) fn pins(&self) -> Option<Pins> {
+        self.home.as_ref().map(|home| Pins::new(home.join("pins")))
+    }
+
+    pub(crate) fn pin_of(&self, ledger: &Ledger) -> Result<Option<Pin>> {
+        self.pins().map_or(Ok(None), |pins| pins.get(&ledger.id()))
+    }
+
+    /// Pins the ledger's head as it is now. Call it when the head is durable and was checked.
+    pub(crate) fn pin(&self, ledger: &Ledger) -> Result<()> {
+        self.pin_head(ledger, ledger.head()?)
+    }
+
+    pub(crate) fn pin_head(&self, ledger: &Ledger, head: Head) -> Result<()> {
+        match self.pins() {
+            Some(pins) => {
+                pins.advance(&Pin { origin: ledger.origin(), head, place: Some(place(&self.ledger_path())) })
+            }
+            None => {
+                self.ui
+                    .warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
+                Ok(())
+            }
+        }
+    }
+
+    // ---- keys, time, randomness ----
+
+    fn default_key(&self) -> Result<PathBuf> {
+        let home = self.home.as_ref().ok_or_else(|| {
+            Error::usage("there is no home folder to keep a signing key in")
+                .hint("name a key with --key FILE or PROMPTOS_KEY, or a folder with PROMPTOS_HOME")
+        })?;
+        Ok(home.join("id_ed25519"))
+    }
+
+    /// The path of the default signing key, when it is the one in use.
+    pub(crate) fn default_key_in_use(&self) -> Result<Option<PathBuf>> {
+        if self.global.key.is_some() { Ok(None) } else { self.default_key().map(Some) }
+    }
+
+    /// The user's configuration folder, made when it is not there.
+    pub(crate) fn home(&self) -> Result<&Path> {
+        let home =
+            self.home.as_deref().ok_or_else(|| Error::usage("there is no home folder; set PROMPTOS_HOME"))?;
+        make_private(home)?;
+        Ok(home)
+    }
+
+    /// The signing key; the default one is made on first use, and said so.
+    pub(crate) fn key(&self) -> Result<Key> {
+        if self.global.key.is_none() {
+            let path = self.default_key()?;
+            if !exists(&path)? {
+                self.make_key(&path)?;
+            }
+        }
+        self.existing_key()
+    }
+
+    /// The signing key; nothing is made.
+    pub(crate) fn existing_key(&self) -> Result<Key> {
+        let source = match &self.global.key {
+            Some(named) => KeySource::parse(named)?,
+            None => KeySource::File(self.default_key()?),
+        };
+        let key = self.open_key(&source)?;
+        if key.login_key {
+            self.ui
+                .warn("this key seems to be a login key; a key of its own is safer (promptos key new FILE)");
+        }
+        Ok(key)
+    }
+
+    pub(crate) fn open_key(&self, source: &KeySource) -> Result<Key> {
+        let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
+        source.open(agent.as_deref(), &mut ask_passphrase)
+    }
+
+    pub(crate) fn ask_passphrase(&self, prompt: &str) -> Result<Zeroizing<String>> {
+        ask_passphrase(prompt)?
+            .ok_or_else(|| Error::unavailable("a passphrase is asked for on a terminal; there is none"))
+    }
+
+    fn make_key(&self, path: &Path) -> Result<()> {
+        self.home()?;
+        let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned());
+        let comment: String = format!("promptos {user}").chars().filter(|c| !c.is_control()).collect();
+        match keys::create(path, &self.random()?, &comment, None) {
+            Ok(public) => {
+                let fingerprint = public.fingerprint();
+                self.ui.note(&format!(
+                    "new signing key {} ({fingerprint}), without a passphrase",
+                    self.shown(path)
+                ));
+                Ok(())
+            }
+            // Another process was faster.
+            Err(_) if exists(path)? => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The log key beside the ledger.
+    pub(crate) fn log_key(&self, ledger: &Ledger) -> Result<impl Signer + use<>> {
+        let path = self.ledger_path().with_file_name(LOG_KEY);
+        let next = path.with_file_name(NEXT_LOG_KEY);
+        let wanted = ledger.checkpoint_key()?.to_bytes();
+        let key = logkey::load(&path);
+        if key.as_ref().is_ok_and(|key| key.public_key() == wanted) {
+            return key;
+        }
+        // A rotation that was stopped between its statement and the renaming is finished here.
+        if exists(&next)?
+            && let Ok(found) = logkey::load(&next)
+            && found.public_key() == wanted
+        {
+            std::fs::rename(&next, &path)
+                .map_err(|e| Error::failed(format!("cannot rename {}: {e}", next.display())))?;
+            return Ok(found);
+        }
+        key.map_err(|e| {
+            e.hint("the log key belongs to the ledger and is kept beside it; restore both from the same copy")
+        })
+    }
+
+    /// A new log key that waits for its statement.
+    pub(crate) fn next_log_key(&self, name: &str) -> Result<impl Signer + use<>> {
+        let next = self.ledger_path().with_file_name(NEXT_LOG_KEY);
+        if exists(&next)? { logkey::load(&next) } else { logkey::create(&next, &self.random()?, name) }
+    }
+
+    /// Appends one statement and pins the head that it made.
+    pub(crate) fn append(&self, ledger: &Ledger, key: &Key, new: &New) -> Result<Entry> {
+        let log_key = self.log_key(ledger)?;
+        let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
+        let entry = ledger.append(&author, new)?;
+        // The statement is recorded whatever becomes of the pin.
+        if let Err(error) = self.pin(ledger) {
+            self.ui.warn(&format!("recorded, but the pin was not moved: {error}"));
+        }
+        Ok(entry)
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> Result<u64> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map(|since| since.as_secs()).map_err(|_| {
+            Error::failed("this machine's clock shows a time before 1970").hint("set the clock and try again")
+        })
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes)
+            .map_err(|e| Error::unavailable(format!("the system gives no random bytes: {e}")))?;
+        Ok(bytes)
+    }
+
+    /// Who the key is, for a message.
+    pub(crate) fn describe_key(&self, key: &Key) -> String {
+        let place = match &key.origin {
+            Origin::File(path) => self.shown(path),
+            Origin::Agent => "ssh-agent".to_owned(),
+        };
+        format!("{} ({place})", Kid::of(&key.public))
+    }
+}
+
+/// The statement's body for a new checkpoint key.
+pub(crate) fn checkpoint_change(public: &[u8; 32]) -> Result<Body> {
+    let key = ledger_format::PublicKey::new(public).map_err(|f| Error::bug(f.detail))?;
+    Ok(Body::Key(ledger_format::KeyChange::Checkpoint { key }))
+}
+
+/// The ledger file by a path that stays the same wherever one stands.
+fn place(path: &Path) -> PathBuf {
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(e) => Err(Error::failed(format!("cannot look at {}: {e}", path.display()))),
+    }
+}
+
+fn make_private(folder: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|e| {
+        Error::failed(format!("cannot make the folder {}: {e}", folder.display()))
+            .hint("PROMPTOS_HOME names another place for keys and pins")
+    })
+}
+
+fn ask_passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    match rpassword::prompt_password(prompt) {
+        Ok(text) => Ok(Some(Zeroizing::new(text))),
+        Err(e) => Err(Error::unavailable(format!("no passphrase could be read: {e}"))),
+    }
+}

@@ -1,0 +1,159 @@
+use super::context::Context;
+use super::ui::{one_line, time};
+use super::{export, git};
+use clap::Args;
+use ledger_format::{Address, Body, Kid, Target};
+use promptos::catalog::{Catalog, Finding};
+use promptos::error::{Error, Kind, Result};
+use promptos::session::{SESSION_FILE, SessionRequest, plan_session};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Record a governed session: lint, resolve, bind, sign, append, print the PR block
+#[derive(Args)]
+pub(crate) struct Dev {
+    /// The prompts that govern the session, by id or ref: P00,P01 or P00.v1
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    prompts: Vec<String>,
+    /// Who runs the session, as claimed; by default git's user
+    #[arg(long)]
+    developer: Option<String>,
+    /// The repository that is worked on; by default git's remote, else the folder's name
+    #[arg(long, value_name = "NAME")]
+    target_repo: Option<String>,
+    /// What the session is about
+    #[arg(long, default_value = "")]
+    notes: String,
+    /// A file to keep with the session; may be repeated
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
+    /// Export the session there as well (see 'export')
+    #[arg(long, value_name = "DIR")]
+    artifacts_dir: Option<PathBuf>,
+    /// Replace exported files that differ
+    #[arg(long, requires = "artifacts_dir")]
+    force: bool,
+    /// Record although a secret was found; the reason is recorded too
+    #[arg(long, value_name = "REASON")]
+    allow_secret: Option<String>,
+}
+
+impl Dev {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let catalog = context.catalog()?;
+        if self.prompts.iter().all(|id| id.trim().is_empty()) {
+            return Err(no_prompts(&catalog));
+        }
+        let now = context.now()?;
+        let text =
+            |given: Option<String>, or: &dyn Fn() -> Option<String>| given.or_else(or).unwrap_or_default();
+        let login = || git::user_name(&context.dir).or_else(|| std::env::var("USER").ok());
+        let developer = text(self.developer, &login);
+        let folder = || context.root().file_name().map(|name| name.to_string_lossy().into_owned());
+        let target_repo = text(self.target_repo, &|| git::remote_name(&context.dir).or_else(folder));
+        let details = [("developer", developer), ("target", target_repo), ("notes", self.notes)];
+        let details: BTreeMap<String, String> =
+            details.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+        let prompts: Vec<String> = self.prompts.iter().map(|id| id.trim().to_owned()).collect();
+        let id = format!(
+            "{}-{}",
+            time(now).replace(['-', ':'], "").replace('T', "-").trim_end_matches('Z'),
+            hex::encode(context.random::<4>()?)
+        );
+        let request = SessionRequest {
+            id,
+            prompts: &prompts,
+            details: details.clone(),
+            target: git::commit(&context.dir).map(|(commit, dirty)| Target { commit, dirty }),
+            attachments: &self.attach,
+            allow_secret: self.allow_secret.as_deref(),
+            tool: super::version::TOOL.to_owned(),
+            catalog_version: super::version::catalog(context)?,
+            salts: [context.random()?, context.random()?],
+        };
+        let planned = plan_session(&catalog, &request)?;
+        planned
+            .warnings
+            .iter()
+            .map(Finding::to_string)
+            .chain(planned.remarks.iter().cloned())
+            .for_each(|text| context.ui.warn(&one_line(&text, 2000)));
+        if let Some(dir) = &self.artifacts_dir {
+            check_folder(dir)?;
+        }
+
+        let key = context.key()?;
+        let ledger = context.write_or_create(&key)?;
+        let Body::Session(session) = &planned.new.body else {
+            return Err(Error::bug("a session without a body"));
+        };
+        let refs = session.prompts.iter().map(|used| (used.reference.as_str(), used.content.blake3));
+        ledger.check_bindings(refs.collect::<Vec<(&str, Address)>>())?;
+        let entry = context.append(&ledger, &key, &planned.new)?;
+
+        let mut artifact = PathBuf::from("artifacts/evidence").join(SESSION_FILE);
+        if let Some(dir) = &self.artifacts_dir {
+            let written = export::write(&ledger, &entry, dir, self.force, false);
+            let written = written.map_err(|e| {
+                e.hint(format!(
+                    "the session is recorded as {}; only its export failed: promptos export",
+                    entry.statement.id
+                ))
+            })?;
+            artifact = written;
+        }
+        let used: Vec<&str> = planned.prompts.iter().map(|prompt| prompt.id.as_str()).collect();
+        let detail = |name: &str| details.get(name).map(String::as_str).unwrap_or_default();
+        if context.ui.json {
+            return context.ui.report("dev", json!({
+                "entry": super::show::entry_json(&entry),
+                "session": entry.statement.name,
+                "ledger": hex::encode(ledger.id().0),
+                "prompts": session.prompts.iter().map(|used| json!({
+                    "ref": used.reference, "gate": used.gate, "blake3": hex::encode(used.content.blake3.0),
+                })).collect::<Vec<_>>(),
+                "artifact": artifact,
+            }));
+        }
+        context.ui.note(&format!(
+            "session {} is entry {} of '{}', signed by '{}' with {}",
+            entry.statement.name,
+            entry.index,
+            ledger.name(),
+            entry.statement.issuer,
+            Kid::of(&key.public)
+        ));
+        let block = [
+            "> **Governed Session**".to_owned(),
+            field("PromptOS Version", super::version::TOOL),
+            field("Prompts Used", &used.join(", ")),
+            field("Session Artifact", &artifact.to_string_lossy()),
+            field("Developer", detail("developer")),
+            field("Target Repo", detail("target")),
+            field("Ledger Entry", &entry.statement.id.to_string()),
+        ];
+        context.ui.line(&block.join("\n"))
+    }
+}
+
+/// One line of the PR block; what stands in it cannot leave its code span.
+fn field(name: &str, value: &str) -> String {
+    format!("> - {name}: `{}`", one_line(value, 200).replace('`', "'"))
+}
+
+fn no_prompts(catalog: &Catalog) -> Error {
+    let mut error =
+        Error::new(Kind::Usage, "no prompts: name those that govern the session with --prompts A,B");
+    for (gate, prompt) in catalog.gates() {
+        error = error.hint(format!("{gate:<5} {} ({})", prompt.title, prompt.reference()));
+    }
+    error
+}
+
+fn check_folder(dir: &Path) -> Result<()> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(Error::failed(format!("{} is not a folder", dir.display())));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+use super::context::Context;
+use super::lookup;
+use super::ui::one_line;
+use clap::Args;
+use ledger_format::{Body, Kid};
+use promptos::error::{Error, Result};
+use promptos::ledger::{Entry, Ledger};
+use promptos::session::{
+    SESSION_EVIDENCE, SESSION_FILE, find_session, session_json, strict_v1, write_atomically,
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Write a session as prompt_session.json with its evidence beside it
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The folder to write to; it is made when it is not there
+    #[arg(long, value_name = "DIR")]
+    artifacts_dir: PathBuf,
+    /// A session id, an entry, or a prompt_session.json; by default your latest session
+    #[arg(long, alias = "session-file", value_name = "SESSION")]
+    session: Option<String>,
+    /// Replace files that are there and differ
+    #[arg(long)]
+    force: bool,
+    /// Write exactly the schema of PromptOS 1.0, hashes included, for old validators
+    #[arg(long)]
+    strict_v1: bool,
+}
+
+impl Export {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let ledger = context.read()?;
+        let entry = match &self.session {
+            Some(wanted) => session(&ledger, wanted)?,
+            None => {
+                let kid = Kid::of(&context.existing_key()?.public);
+                let latest = ledger.latest_session(&kid)?.ok_or_else(|| {
+                    Error::failed(format!("the key {kid} has recorded no session here"))
+                        .hint("record one: promptos dev --prompts A,B; or name one: --session ID")
+                })?;
+                context.ui.note(&format!(
+                    "your latest session: {} (entry {})",
+                    latest.statement.name, latest.index
+                ));
+                latest
+            }
+        };
+        let file = write(&ledger, &entry, &self.artifacts_dir, self.force, self.strict_v1)?;
+        let evidence = self.artifacts_dir.join(SESSION_EVIDENCE);
+        if context.ui.json {
+            return context.ui.report("export", json!({
+                "entry": super::show::entry_json(&entry), "session": entry.statement.name, "file": file, "evidence": evidence,
+            }));
+        }
+        context.ui.line(&one_line(&file.to_string_lossy(), 4096))?;
+        context.ui.line(&one_line(&evidence.to_string_lossy(), 4096))
+    }
+}
+
+/// The session that a person named: by id, entry or file.
+pub(crate) fn session(ledger: &Ledger, wanted: &str) -> Result<Entry> {
+    let path = Path::new(wanted);
+    let entry = if path.is_file() {
+        let found = find_session(ledger, path)?;
+        ledger.by_id(&found.entry)?.ok_or_else(|| {
+            Error::failed(format!("{} is of another ledger", path.display()))
+                .hint("name that one with --ledger")
+        })?
+    } else {
+        lookup::entry(ledger, wanted)?
+    };
+    if !matches!(entry.statement.body, Body::Session(_)) {
+        return Err(Error::failed(format!("{} is no session", entry.statement.subject())));
+    }
+    Ok(entry)
+}
+
+/// Writes the session's files and answers where the JSON is.
+pub(crate) fn write(ledger: &Ledger, entry: &Entry, dir: &Path, force: bool, old: bool) -> Result<PathBuf> {
+    let document = session_json(ledger, entry)?;
+    let evidence = ledger.take_evidence(entry)?;
+    let file = dir.join(SESSION_FILE);
+    if old {
+        let (text, sum) = strict_v1(&document)?;
+        write_atomically(&file, text.as_bytes(), force)?;
+        write_atomically(&dir.join("prompt_session.sha256"), sum.as_bytes(), force)?;
+    } else {
+        let text = serde_json::to_string_pretty(&document).map_err(|e| Error::bug("no JSON").because(e))?;
+        write_atomically(&file, format!("{text}\n").as_bytes(), force)?;
+    }
+    // Evidence of the same session against a newer checkpoint is as good as the one that may be there.
+    write_atomically(&dir.join(SESSION_EVIDENCE), &evidence, true)?;
+    Ok(file)
+}

@@ -1,0 +1,64 @@
+//! What the `git` program says of a folder. No git, or no repository, is an ordinary answer.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The output of a git command without its final line end, or `None` when it fails or is not there.
+fn git(dir: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
+    command.arg("-C").arg(dir).args(args).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = output.status.success().then(|| String::from_utf8(output.stdout).ok())??;
+    Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+fn path(dir: &Path, args: &[&str]) -> Option<PathBuf> {
+    git(dir, args).filter(|text| !text.is_empty()).map(PathBuf::from)
+}
+
+/// The root of the work tree.
+pub(crate) fn toplevel(dir: &Path) -> Option<PathBuf> {
+    path(dir, &["rev-parse", "--show-toplevel"])
+}
+
+/// The root of the main work tree, which all linked work trees share.
+pub(crate) fn main_toplevel(dir: &Path) -> Option<PathBuf> {
+    let common = path(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+    if common.file_name()? == ".git" { common.parent().map(Path::to_owned) } else { toplevel(dir) }
+}
+
+/// The user's email address, else name, as git knows it.
+pub(crate) fn identity(dir: &Path) -> Option<String> {
+    let config = |key| git(dir, &["config", "--get", key]).filter(|value| !value.trim().is_empty());
+    config("user.email").or_else(|| config("user.name")).map(|text| text.trim().to_owned())
+}
+
+/// The user's name, as git knows it.
+pub(crate) fn user_name(dir: &Path) -> Option<String> {
+    git(dir, &["config", "--get", "user.name"]).filter(|value| !value.trim().is_empty())
+}
+
+/// The commit and whether tracked files differ from it or untracked ones are there.
+pub(crate) fn commit(dir: &Path) -> Option<(Vec<u8>, bool)> {
+    let id = hex::decode(git(dir, &["rev-parse", "--verify", "HEAD^{commit}"])?).ok()?;
+    let status = git(dir, &["status", "--porcelain"])?;
+    Some((id, !status.is_empty()))
+}
+
+/// The last part of the remote's URL, without `.git`.
+pub(crate) fn remote_name(dir: &Path) -> Option<String> {
+    let remotes = git(dir, &["remote"])?;
+    let remote = remotes.lines().find(|name| *name == "origin").or_else(|| remotes.lines().next())?;
+    let url = git(dir, &["remote", "get-url", remote])?;
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next()?;
+    let name = last.strip_suffix(".git").unwrap_or(last);
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// `git describe` by annotated or plain tags, marked when the tree is dirty.
+pub(crate) fn describe(dir: &Path) -> Option<String> {
+    let text = git(dir, &["describe", "--tags", "--dirty"])?;
+    let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    fits.then_some(text)
+}

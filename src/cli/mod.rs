@@ -1,0 +1,136 @@
+//! The command line: the only part that prints, reads the environment and knows the home directory.
+//! One file per command.
+
+mod attach;
+mod cat;
+mod context;
+mod dev;
+mod export;
+mod git;
+mod init;
+mod key;
+mod lint;
+mod log;
+mod lookup;
+mod pin;
+mod session;
+mod show;
+mod trace;
+mod ui;
+mod verify;
+mod verify_chain;
+mod version;
+
+use clap::{Args, Parser, Subcommand};
+use context::Context;
+use promptos::error::{Error, Kind, Result};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use ui::Ui;
+
+/// Prove which prompt produced what: a signed, append-only ledger for prompts and AI sessions.
+#[derive(Parser)]
+#[command(name = "promptos", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 integrity violation, 4 findings, 5 unavailable, 70 bug"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// Run as if started in DIR
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The ledger: a file, or the folder that holds it
+    #[arg(long, global = true, value_name = "LOCATOR", env = "PROMPTOS_LEDGER")]
+    ledger: Option<PathBuf>,
+    /// The signing key: a private key file, a .pub file or SHA256:… (the last two use ssh-agent)
+    #[arg(long, global = true, value_name = "FILE", env = "PROMPTOS_KEY")]
+    key: Option<std::ffi::OsString>,
+    /// How long to wait while another process uses the ledger, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10.0)]
+    lock_timeout: f64,
+    /// Print the report as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ui::Color,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Init),
+    Dev(dev::Dev),
+    Export(export::Export),
+    Attach(attach::Attach),
+    Trace(trace::Trace),
+    VerifyChain(verify_chain::VerifyChain),
+    Verify(verify::Verify),
+    Log(log::Log),
+    Show(show::Show),
+    Cat(cat::Cat),
+    #[command(subcommand)]
+    Pin(pin::Pin),
+    #[command(subcommand)]
+    Key(key::Key),
+    Lint(lint::Lint),
+    #[command(subcommand)]
+    Session(session::Session),
+    Version(version::Version),
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    promptos::store::install_quiet_panic_hook();
+    let cli = Cli::parse();
+    let ui = Ui::new(cli.global.color, cli.global.json, cli.global.quiet);
+    let run = std::panic::AssertUnwindSafe(|| run(cli.global, cli.command, &ui));
+    let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        Err(Error::bug("promptos failed in a way that it should not")
+            .hint("what was acknowledged before is safe; please report this with the lines above"))
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind() as u8)
+        }
+    }
+}
+
+fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
+    if let Some(dir) = &global.dir {
+        std::env::set_current_dir(dir)
+            .map_err(|e| Error::new(Kind::Failed, format!("cannot go to {}: {e}", dir.display())))?;
+    }
+    if !(0.0..=86_400.0).contains(&global.lock_timeout) {
+        return Err(Error::usage("--lock-timeout is a number of seconds between 0 and 86400"));
+    }
+    let context = Context::new(global, ui)?;
+    match command {
+        Command::Init(command) => command.run(&context),
+        Command::Dev(command) => command.run(&context),
+        Command::Export(command) => command.run(&context),
+        Command::Attach(command) => command.run(&context),
+        Command::Trace(command) => command.run(&context),
+        Command::VerifyChain(command) => command.run(&context),
+        Command::Verify(command) => command.run(&context),
+        Command::Log(command) => command.run(&context),
+        Command::Show(command) => command.run(&context),
+        Command::Cat(command) => command.run(&context),
+        Command::Pin(command) => command.run(&context),
+        Command::Key(command) => command.run(&context),
+        Command::Lint(command) => command.run(&context),
+        Command::Session(command) => command.run(&context),
+        Command::Version(command) => command.run(&context),
+    }
+}

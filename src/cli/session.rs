@@ -1,0 +1,87 @@
+use super::context::Context;
+use super::ui::{BAD, BOLD, DIM, WARN, safe};
+use clap::Subcommand;
+use promptos::error::{Error, Kind, Result};
+use promptos::ledger::Ledger;
+use promptos::session::plan_import;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Session records from elsewhere
+#[derive(Subcommand)]
+pub(crate) enum Session {
+    /// Record session logs of PromptOS as what they are: integrity only, unsigned by their author
+    Import {
+        /// Session logs (JSON); a .sha256 file beside one is checked too
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+impl Session {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let Self::Import { files } = self;
+        let key = context.key()?;
+        let ledger = context.write_or_create(&key)?;
+        let mut worst: Option<Kind> = None;
+        let mut results = Vec::new();
+        for path in &files {
+            let result = match one(context, &ledger, &key, path) {
+                Ok(result) => result,
+                Err(error) if matches!(error.kind(), Kind::Failed | Kind::Integrity) => {
+                    worst = worst.max_by_severity(error.kind());
+                    if !context.ui.json {
+                        context.ui.line(&format!("{BAD}rejected{BAD:#}  {}", safe(&error.to_string())))?;
+                    }
+                    json!({"file": path, "result": "rejected", "reason": error.to_string()})
+                }
+                Err(error) => return Err(error),
+            };
+            results.push(result);
+        }
+        if context.ui.json {
+            context.ui.report("session-import", json!({"files": results}))?;
+        }
+        match worst {
+            Some(kind) => Err(Error::new(kind, "not every file was imported; the reasons are given above")),
+            None => Ok(()),
+        }
+    }
+}
+
+trait Worst {
+    fn max_by_severity(self, kind: Kind) -> Option<Kind>;
+}
+
+impl Worst for Option<Kind> {
+    /// An integrity violation outweighs bad input.
+    fn max_by_severity(self, kind: Kind) -> Option<Kind> {
+        if self == Some(Kind::Integrity) { self } else { Some(kind) }
+    }
+}
+
+fn one(context: &Context<'_>, ledger: &Ledger, key: &promptos::keys::Key, path: &Path) -> Result<Value> {
+    let outcome = plan_import(ledger, path, context.random()?)?;
+    let assurance = if outcome.checked.is_empty() {
+        "unproven: it carries no hashes and its author did not sign it".to_owned()
+    } else {
+        format!("unproven: integrity only ({} agree), its author did not sign it", outcome.checked.join(", "))
+    };
+    let (index, id, label) = match outcome.new {
+        Err(index) => (index, None, "known"),
+        Ok(new) => {
+            let entry = context.append(ledger, key, &new)?;
+            (entry.index, Some(entry.statement.id.to_string()), "imported")
+        }
+    };
+    if !context.ui.json {
+        let shown = safe(&path.display().to_string());
+        context.ui.line(&format!(
+            "{BOLD}{label:<8}{BOLD:#}  {shown} {DIM}entry {index}, {}{DIM:#}\n          {WARN}{assurance}{WARN:#}", outcome.prompts.join(", ")
+        ))?;
+    }
+    Ok(json!({
+        "file": path, "result": label, "index": index, "entry": id, "prompts": outcome.prompts,
+        "checked": outcome.checked, "assurance": "integrity only, unsigned by its author",
+    }))
+}

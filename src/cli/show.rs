@@ -1,0 +1,207 @@
+use super::context::Context;
+use super::lookup;
+use super::ui::{BOLD, DIM, WARN, one_line, safe, time};
+use clap::Args;
+use ledger_format::{Body, KeyChange, Statement};
+use promptos::error::Result;
+use promptos::ledger::{Entry, Ledger};
+use promptos::store::BlobState;
+use serde_json::{Value, json};
+
+/// Show one entry with everything it says
+#[derive(Args)]
+pub(crate) struct Show {
+    /// An index, an entry id (8 digits or more), or a session or run id
+    entry: String,
+}
+
+impl Show {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let ledger = context.read()?;
+        let entry = lookup::entry(&ledger, &self.entry)?;
+        ledger.check_entry(&entry)?;
+        let statement = &entry.statement;
+        let details = ledger.details(&statement.body)?;
+        let manifest = ledger.manifest(&statement.body)?;
+        let contents = contents(&ledger, statement)?;
+        if context.ui.json {
+            let files = manifest.iter().flat_map(|m| &m.files).map(|file| {
+                json!({"path": file.path, "blake3": hex::encode(file.content.blake3.0), "size": file.content.size, "kept": file.kept})
+            });
+            return context.ui.report("show", json!({
+                "entry": entry_json(&entry),
+                "says": says(&statement.body).into_iter().map(|(name, text)| json!([name, text])).collect::<Vec<_>>(),
+                "sessions": sessions_json(&entry),
+                "details": details.map(|details| details.fields),
+                "files": files.collect::<Vec<_>>(),
+                "contents": contents.iter().map(|(name, state)| json!({"content": name, "state": state})).collect::<Vec<_>>(),
+                "not_understood": statement.not_understood,
+            }));
+        }
+        let line = |label: &str, text: &str| {
+            context.ui.line(&format!("{BOLD}{:<10}{BOLD:#} {text}", one_line(label, 24)))
+        };
+        line("entry", &format!("{} {DIM}{}{DIM:#}", entry.index, statement.id))?;
+        line("subject", &one_line(&statement.subject(), 300))?;
+        line("signer", &format!("{} {DIM}{}{DIM:#}", safe(&statement.issuer), statement.kid))?;
+        line("time", &format!("{} {DIM}as claimed{DIM:#}", time(statement.time)))?;
+        line("head", &format!("{} {DIM}{}{DIM:#}", statement.head.size, hex::encode(statement.head.root)))?;
+        for (name, text) in says(&statement.body) {
+            line(name, &one_line(&text, 300))?;
+        }
+        for (name, text) in details.iter().flat_map(|details| &details.fields) {
+            line(name, &safe(text).replace('\n', "\n           "))?;
+        }
+        for (name, state) in &contents {
+            line("content", &format!("{} {DIM}{state}{DIM:#}", one_line(name, 300)))?;
+        }
+        for file in manifest.iter().flat_map(|manifest| &manifest.files) {
+            let kept = if file.kept { "kept" } else { "listed" };
+            line(
+                "file",
+                &format!(
+                    "{} {DIM}{}, {} bytes, {kept}{DIM:#}",
+                    one_line(&file.path, 200),
+                    file.content.blake3,
+                    file.content.size
+                ),
+            )?;
+        }
+        for what in &statement.not_understood {
+            context.ui.line(&format!("{WARN}not understood{WARN:#} {}", safe(what)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The contents that a statement names, and what became of them.
+fn contents(ledger: &Ledger, statement: &Statement) -> Result<Vec<(String, &'static str)>> {
+    let mut listed = Vec::new();
+    for descriptor in statement.body.contents() {
+        let state = match ledger.blob_state(&descriptor.blake3)? {
+            BlobState::Present(_) => "present",
+            BlobState::Erased => "erased",
+            BlobState::Missing => "missing",
+        };
+        listed.push((
+            format!("{} {} {} bytes", descriptor.blake3, descriptor.media_type, descriptor.size),
+            state,
+        ));
+    }
+    Ok(listed)
+}
+
+/// What a body says beside its contents, line by line.
+fn says(body: &Body) -> Vec<(&'static str, String)> {
+    match body {
+        Body::Ledger(ledger) => {
+            let mut lines = vec![("name", ledger.name.clone())];
+            lines.extend(ledger.admins.iter().map(|a| ("admin", format!("{} {}", a.identity, a.key.kid()))));
+            lines.push(("log key", ledger.checkpoint_key.kid().to_string()));
+            lines.extend(
+                ledger
+                    .previous
+                    .iter()
+                    .map(|p| ("previous", format!("{} of {} entries", p.ledger, p.head.size))),
+            );
+            lines
+        }
+        Body::Key(KeyChange::Enrol { who, roles, acting_for }) => {
+            let mut lines = vec![
+                ("enrols", format!("{} {}", who.identity, who.key.kid())),
+                ("roles", roles.names().join(", ")),
+            ];
+            lines.extend(acting_for.iter().map(|who| ("acts for", who.clone())));
+            lines
+        }
+        Body::Key(KeyChange::Revoke { kid, since }) => {
+            let mut lines = vec![("revokes", kid.to_string())];
+            lines.extend(since.iter().map(|id| ("suspect", format!("since {id}"))));
+            lines
+        }
+        Body::Key(KeyChange::Rotate { key }) => vec![("new key", key.kid().to_string())],
+        Body::Key(KeyChange::Checkpoint { key }) => vec![("log key", key.kid().to_string())],
+        Body::Session(session) => {
+            let used = session
+                .prompts
+                .iter()
+                .map(|used| ("prompt", format!("{} {}", used.reference, used.content.blake3)));
+            let mut lines: Vec<_> = used.collect();
+            lines.push(("versions", format!("promptos {}, catalog {}", session.tool, session.catalog)));
+            lines.push(("lint", format!("passed, {} warnings", session.lint_warnings)));
+            lines.extend(session.target.iter().map(|target| {
+                (
+                    "commit",
+                    format!(
+                        "{}{}",
+                        hex::encode(&target.commit),
+                        if target.dirty { " with uncommitted changes" } else { "" }
+                    ),
+                )
+            }));
+            lines
+        }
+        Body::Run(run) => {
+            let cited = run.sessions.iter().map(|cited| match &cited.foreign {
+                None => ("session", cited.entry.to_string()),
+                Some(foreign) => {
+                    let trust = if foreign.trusted { "trusted" } else { "not trusted" };
+                    (
+                        "session",
+                        format!(
+                            "{} of ledger {}, {trust} when attached",
+                            cited.entry,
+                            hex::encode(foreign.ledger.0)
+                        ),
+                    )
+                }
+            });
+            cited.collect()
+        }
+        Body::Import(import) => {
+            let checked =
+                if import.checked.is_empty() { "no hashes".to_owned() } else { import.checked.join(", ") };
+            vec![
+                ("format", import.format.clone()),
+                ("assurance", "integrity only, unsigned by its author".to_owned()),
+                ("checked", checked),
+            ]
+        }
+        Body::Erase(erase) => vec![("erased", erase.content.to_string())],
+        Body::Snapshot(snapshot) => {
+            snapshot.commit.iter().map(|commit| ("commit", hex::encode(commit))).collect()
+        }
+        Body::Prompt(_) | Body::Unknown => Vec::new(),
+    }
+}
+
+/// An entry as every JSON report shows it.
+pub(crate) fn entry_json(entry: &Entry) -> Value {
+    statement_json(entry.index, &entry.statement)
+}
+
+pub(crate) fn statement_json(index: u64, statement: &Statement) -> Value {
+    json!({
+        "index": index,
+        "id": statement.id.to_string(),
+        "kind": statement.kind,
+        "sub": statement.subject(),
+        "iss": statement.issuer,
+        "kid": statement.kid.to_string(),
+        "time": time(statement.time),
+        "head": { "size": statement.head.size, "root": hex::encode(statement.head.root) },
+    })
+}
+
+/// The sessions that a run cites.
+pub(crate) fn sessions_json(entry: &Entry) -> Vec<Value> {
+    let Body::Run(run) = &entry.statement.body else { return Vec::new() };
+    let cited = run.sessions.iter().map(|cited| {
+        json!({
+            "entry": cited.entry.to_string(),
+            "ledger": cited.foreign.as_ref().map(|f| hex::encode(f.ledger.0)),
+            "trusted": cited.foreign.as_ref().map(|f| f.trusted),
+        })
+    });
+    cited.collect()
+}

@@ -1,0 +1,155 @@
+//! What a person sees: data on stdout, talk on stderr, colour where it helps.
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use promptos::error::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::io::{self, ErrorKind, Write};
+
+/// When to colour.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    Always,
+    Never,
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Green)));
+pub(crate) const WARN: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
+pub(crate) const BAD: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
+
+/// The two streams.
+pub(crate) struct Ui {
+    color: ColorChoice,
+    pub(crate) json: bool,
+    quiet: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(color: Color, json: bool, quiet: bool) -> Self {
+        let color = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { color, json, quiet }
+    }
+
+    /// A line of results.
+    pub(crate) fn line(&self, text: &str) -> Result<()> {
+        let mut out = AutoStream::new(io::stdout().lock(), self.color);
+        finish(writeln!(out, "{text}"))
+    }
+
+    /// Results as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
+        finish(io::stdout().lock().write_all(bytes))
+    }
+
+    pub(crate) fn flush(&self) -> Result<()> {
+        finish(io::stdout().lock().flush())
+    }
+
+    /// A report as JSON, with its schema first.
+    pub(crate) fn report(&self, command: &str, report: Value) -> Result<()> {
+        let mut all = Map::new();
+        all.insert("schema".to_owned(), Value::from(format!("promptos.{command}/1")));
+        match report {
+            Value::Object(fields) => all.extend(fields),
+            other => {
+                all.insert("report".to_owned(), other);
+            }
+        }
+        let text =
+            serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
+        self.line(&text)
+    }
+
+    /// Something the person may want to know.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.talk(&format!("{DIM}{text}{DIM:#}"));
+        }
+    }
+
+    /// Something the person should know.
+    pub(crate) fn warn(&self, text: &str) {
+        self.talk(&format!("{WARN}warning:{WARN:#} {text}"));
+    }
+
+    pub(crate) fn error(&self, error: &Error) {
+        let mut causes = Vec::new();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        if self.json {
+            let report = json!({
+                "error": error.to_string(), "causes": causes, "hints": error.hints(), "exit": error.kind() as u8
+            });
+            // Nothing can be done when stdout is gone as well.
+            let _ = self.report("error", report);
+        }
+        let mut text = format!("{BAD}error:{BAD:#} {}", safe(&error.to_string()));
+        for hint in error.hints() {
+            text.push_str(&format!("\n  {DIM}{}{DIM:#}", safe(hint)));
+        }
+        self.talk(&text);
+    }
+
+    fn talk(&self, text: &str) {
+        let mut err = AutoStream::new(io::stderr().lock(), self.color);
+        // There is nowhere to say that this failed.
+        let _ = writeln!(err, "{text}");
+    }
+}
+
+/// A reader who has seen enough is no failure of ours.
+fn finish(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.map_err(|e| Error::failed(format!("cannot write the output: {e}"))),
+    }
+}
+
+/// Text from outside as a terminal may show it: control characters (but line ends), and characters that
+/// change the direction or hide, become visible escapes.
+pub(crate) fn safe(text: &str) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
+    };
+    if !text.contains(hidden) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// [`safe`] text on one line, of at most `max` characters.
+pub(crate) fn one_line(text: &str, max: usize) -> String {
+    let shown = safe(text).replace('\n', "⏎");
+    if shown.chars().count() <= max {
+        return shown;
+    }
+    shown.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Seconds since 1970 as RFC 3339.
+pub(crate) fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
+    time.map_or_else(|| format!("@{seconds}"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The first digits of a written hash, `entry:0123456789ab…`.
+pub(crate) fn short(written: &str) -> String {
+    let keep = written.find(':').map_or(0, |at| at + 1) + 12;
+    written.get(..keep).map_or_else(|| written.to_owned(), |start| format!("{start}…"))
+}

@@ -1,0 +1,208 @@
+use super::context::Context;
+use super::ui::{BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
+use clap::Args;
+use ledger_format::evidence::Evidence;
+use ledger_format::{Body, Class, Details, EntryId, Failure, Kid};
+use promptos::error::{Error, Kind, Result};
+use promptos::keys;
+use promptos::ledger::held_checkpoint;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Check one evidence file offline; no ledger is needed
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// An evidence tar, or a prompt_session.json with its evidence beside it
+    file: PathBuf,
+    /// What you trust: a ledger id, a key fingerprint SHA256:… or a .pub file; may be repeated. promptos.toml
+    /// is read as well
+    #[arg(long, value_name = "WHAT")]
+    trust: Vec<String>,
+    /// A head of the ledger that you hold: a checkpoint, a tlog-proof or an evidence tar
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Fail with exit 4 unless the ledger or the signer is trusted
+    #[arg(long)]
+    require_trusted: bool,
+}
+
+impl Verify {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let (ledgers, keys) = self.trusted(context)?;
+        let path = if self.file.extension().is_some_and(|e| e == "json") {
+            self.file.with_extension("evidence.tar")
+        } else {
+            self.file.clone()
+        };
+        let bytes = read(&path)?;
+        let evidence = Evidence::open(&bytes).map_err(|failure| refused(&path, &failure))?;
+        if path != self.file {
+            compare_session(&self.file, &evidence)?;
+        }
+        let held = self.checkpoint.as_ref().map(|path| held(path, &evidence)).transpose()?.unwrap_or(false);
+        let pinned = held || pinned(context, &evidence)?;
+        let statement = &evidence.subject.statement;
+        let by_ledger = ledgers.contains(&evidence.ledger);
+        let by_key = keys.contains(&statement.kid);
+        let trusted = by_ledger || by_key;
+        if context.ui.json {
+            context.ui.report("verify", json!({
+                "ledger": hex::encode(evidence.ledger.0),
+                "origin": evidence.checkpoint.origin,
+                "size": evidence.checkpoint.head.size,
+                "root": hex::encode(evidence.checkpoint.head.root),
+                "rung": if pinned { "pinned" } else { "consistent" },
+                "trusted_ledger": by_ledger,
+                "trusted_key": by_key,
+                "entry": super::show::statement_json(evidence.subject.proof.index, statement),
+                "contents": evidence.blobs.len(),
+                "erased": evidence.erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "nested": evidence.nested.iter().map(|e| e.subject.statement.id.to_string()).collect::<Vec<_>>(),
+                "unexpected": evidence.unexpected,
+            }))?;
+        } else {
+            print(context, &evidence, pinned, (by_ledger, by_key))?;
+        }
+        if !evidence.unexpected.is_empty() {
+            let mut error = Error::findings(format!("{} holds parts that nothing calls for", path.display()));
+            for part in &evidence.unexpected {
+                error = error.hint(one_line(part, 120));
+            }
+            return Err(error);
+        }
+        if self.require_trusted && !trusted {
+            return Err(Error::findings("neither the ledger nor the signer is trusted")
+                .hint(format!("trust the ledger: --trust {}", hex::encode(evidence.ledger.0)))
+                .hint(format!("or the signer: --trust {}", statement.kid)));
+        }
+        Ok(())
+    }
+
+    fn trusted(&self, context: &Context<'_>) -> Result<(Vec<EntryId>, Vec<Kid>)> {
+        let (mut ledgers, mut keys) = context.settings()?.trust.parse()?;
+        for text in &self.trust {
+            if let Ok(ledger) = text.parse::<EntryId>() {
+                ledgers.push(ledger);
+            } else if text.starts_with("SHA256:") {
+                keys.push(keys::parse_fingerprint(text)?);
+            } else {
+                let public = keys::PublicKey::read(Path::new(text)).map_err(|e| {
+                    e.hint("--trust takes a ledger id (64 hex digits), SHA256:… or a .pub file")
+                })?;
+                keys.push(Kid::of(&public.key));
+            }
+        }
+        Ok((ledgers, keys))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))
+}
+
+/// What is no evidence at all is a mistake; what claims to be and does not hold is a violation.
+fn refused(path: &Path, failure: &Failure) -> Error {
+    let kind = if failure.class == Class::Unsupported { Kind::Failed } else { Kind::Integrity };
+    Error::new(kind, format!("{} does not hold: {failure}", path.display())).hint(failure.class.meaning())
+}
+
+/// Compares a prompt_session.json with the evidence beside it.
+fn compare_session(path: &Path, evidence: &Evidence) -> Result<()> {
+    let bytes = read(path)?;
+    promptos::session::check_session_file(path, &bytes, evidence)
+}
+
+/// Whether the auditor holds this evidence's very head. A different head of the same size is a fork.
+fn held(path: &Path, evidence: &Evidence) -> Result<bool> {
+    let checkpoint =
+        held_checkpoint(&read(path)?).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
+    if checkpoint.origin != evidence.checkpoint.origin {
+        return Err(Error::integrity(format!(
+            "{} is of another ledger: {}",
+            path.display(),
+            one_line(&checkpoint.origin, 200)
+        )));
+    }
+    same_head(&checkpoint.head, evidence)
+}
+
+fn pinned(context: &Context<'_>, evidence: &Evidence) -> Result<bool> {
+    let Some(pins) = context.pins() else { return Ok(false) };
+    match pins.get(&evidence.ledger)? {
+        Some(pin) => same_head(&pin.head, evidence),
+        None => Ok(false),
+    }
+}
+
+/// Only heads of equal size can be compared without the ledger.
+fn same_head(head: &ledger_format::Head, evidence: &Evidence) -> Result<bool> {
+    let here = evidence.checkpoint.head;
+    if head.size == here.size && head.root != here.root {
+        return Err(Error::integrity("the ledger forked: you hold another head of the same size")
+            .hint(format!("held      {head:?}"))
+            .hint(format!("evidence  {here:?}")));
+    }
+    Ok(*head == here)
+}
+
+fn print(
+    context: &Context<'_>,
+    evidence: &Evidence,
+    pinned: bool,
+    (by_ledger, by_key): (bool, bool),
+) -> Result<()> {
+    let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
+    let statement = &evidence.subject.statement;
+    let head = evidence.checkpoint.head;
+    line("entry", format!("{} {DIM}({}){DIM:#}", statement.id, one_line(&statement.subject(), 120)))?;
+    line("signer", format!("{} {DIM}{}{DIM:#}", safe(&statement.issuer), statement.kid))?;
+    line("time", format!("{} {DIM}as claimed{DIM:#}", time(statement.time)))?;
+    line("ledger", format!("{} {DIM}as of {} entries{DIM:#}", evidence.checkpoint.origin, head.size))?;
+    if let Body::Session(session) = &statement.body {
+        for used in &session.prompts {
+            let erased = evidence.erased.contains(&used.content.blake3);
+            let state = if erased { "erased" } else { "the exact bytes are here" };
+            line(
+                "prompt",
+                format!(
+                    "{} {DIM}{}, {} bytes, {state}{DIM:#}",
+                    safe(&used.reference),
+                    short(&used.content.blake3.to_string()),
+                    used.content.size
+                ),
+            )?;
+        }
+        if let Some(details) =
+            evidence.blobs.get(&session.details.blake3).and_then(|blob| Details::parse(blob).ok())
+        {
+            for (name, text) in &details.fields {
+                line(&one_line(name, 9), one_line(text, 300))?;
+            }
+        }
+    }
+    for nested in &evidence.nested {
+        let inner = &nested.subject.statement;
+        line(
+            "session",
+            format!(
+                "{} by {} {DIM}of ledger {}{DIM:#}",
+                inner.name,
+                safe(&inner.issuer),
+                short(&nested.ledger.to_string())
+            ),
+        )?;
+    }
+    let rung = if pinned { "pinned" } else { "consistent" };
+    line(
+        "rung",
+        format!(
+            "{GOOD}{rung}{GOOD:#} {DIM}as of size {}; rights as the checkpoint's keeper judged them; later revocation is not visible{DIM:#}",
+            head.size
+        ),
+    )?;
+    match (by_ledger, by_key) {
+        (true, _) => line("trust", "the ledger is one that you trust".to_owned()),
+        (_, true) => line("trust", "the signer's key is one that you trust".to_owned()),
+        _ => line("trust", format!("{WARN}self-consistent only: anyone could have made this{WARN:#}")),
+    }
+}

@@ -1,0 +1,171 @@
+use super::context::Context;
+use super::ui::{BAD, BOLD, DIM, GOOD, WARN, short};
+use clap::{Args, ValueEnum};
+use promptos::error::{Error, Result};
+use promptos::ledger::{Finding, Ledger, Options, Report, Rung, audit, held_checkpoint};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Judge every statement of the ledger again, and all that stands on it
+///
+/// Prints the highest rung reached: 'consistent' (everything in the ledger agrees) or 'pinned' (and it extends
+/// a head that you held before). Exit 3 when something is wrong, 4 when --require asks for more.
+#[derive(Args)]
+pub(crate) struct VerifyChain {
+    /// Fail with exit 4 below this rung
+    #[arg(long, value_name = "RUNG")]
+    require: Option<Require>,
+    /// A head that you hold: a checkpoint, a tlog-proof or an evidence tar
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Judge only what is new since your pin
+    #[arg(long)]
+    since_pin: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Require {
+    Consistent,
+    Pinned,
+    Witnessed,
+    Anchored,
+}
+
+impl From<Require> for Rung {
+    fn from(require: Require) -> Self {
+        match require {
+            Require::Consistent => Self::Consistent,
+            Require::Pinned => Self::Pinned,
+            Require::Witnessed => Self::Witnessed,
+            Require::Anchored => Self::Anchored,
+        }
+    }
+}
+
+impl VerifyChain {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let ledger = context.read()?;
+        let pinned = context.pin_of(&ledger)?;
+        if pinned.is_none() {
+            context.check_place(&ledger)?;
+        }
+        if self.since_pin && pinned.is_none() {
+            return Err(Error::failed("there is no pin of this ledger to start from")
+                .hint("run verify-chain without --since-pin once"));
+        }
+        let checkpoint = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
+        let options =
+            Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, since_pin: self.since_pin };
+        let report = audit(&ledger, &options, &mut |_| {})?;
+        if report.findings.is_empty() {
+            let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
+            let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
+            context.pin_head(&ledger, ledger_format::Head { size: report.size, root })?;
+        }
+        let first_seen = options.pinned.is_none();
+        if context.ui.json {
+            let mut value = serde_json::to_value(&report).map_err(|e| Error::bug("no JSON").because(e))?;
+            if let Some(object) = value.as_object_mut() {
+                object.insert("first_seen".to_owned(), json!(first_seen));
+                object.insert(
+                    "pinned".to_owned(),
+                    json!(
+                        options.pinned.map(|head| json!({"size": head.size, "root": hex::encode(head.root)}))
+                    ),
+                );
+            }
+            context.ui.report("verify-chain", value)?;
+        } else {
+            print(context, &report, &options, first_seen)?;
+        }
+        self.verdict(&report)
+    }
+
+    fn verdict(&self, report: &Report) -> Result<()> {
+        if let Some(kind) = report.failure() {
+            let count = report.findings.len();
+            let what = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
+            let first = format!("{} of {} entries stand as a consistent prefix", report.judged, report.size);
+            return Err(Error::new(kind, format!("the ledger does not hold: {what}")).hint(first));
+        }
+        match (self.require.map(Rung::from), report.rung) {
+            (Some(wanted), reached) if reached < Some(wanted) => {
+                let reached = reached.map_or("none".to_owned(), name);
+                Err(Error::findings(format!(
+                    "the rung '{}' is asked for; '{reached}' was reached",
+                    name(wanted)
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn held(ledger: &Ledger, path: &std::path::Path) -> Result<ledger_format::Head> {
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?;
+    let checkpoint =
+        held_checkpoint(&bytes).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
+    if checkpoint.origin != ledger.origin() {
+        return Err(Error::integrity(format!("{} is of another ledger", path.display()))
+            .hint(format!("it says      {}", checkpoint.origin))
+            .hint(format!("this one is  {}", ledger.origin())));
+    }
+    Ok(checkpoint.head)
+}
+
+fn name(rung: Rung) -> String {
+    format!("{rung:?}").to_lowercase()
+}
+
+fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: bool) -> Result<()> {
+    let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
+    line("ledger", format!("{} {DIM}{}{DIM:#}", report.name, short(&format!("entry:{}", report.ledger))))?;
+    let scope = match report.from {
+        0 => format!("{} judged from their bytes", report.judged),
+        from => format!(
+            "{} new ones judged; the first {from} were judged earlier, and are taken from the index",
+            report.judged - from
+        ),
+    };
+    line("entries", format!("{}: {scope}", report.size))?;
+    line(
+        "contents",
+        format!(
+            "{} hashed again{}",
+            report.contents,
+            if report.erased > 0 { format!(", {} erased", report.erased) } else { String::new() }
+        ),
+    )?;
+    if report.lagging > 0 {
+        line("lag", format!("{} entries were signed on an older head, which is legal", report.lagging))?;
+    }
+    if report.not_understood > 0 {
+        context.ui.line(&format!(
+            "{WARN}note{WARN:#}      {} entries hold what this version does not understand",
+            report.not_understood
+        ))?;
+    }
+    line("head", format!("{} {DIM}{}{DIM:#}", report.size, report.root))?;
+    for Finding { code, message, meaning, .. } in &report.findings {
+        context.ui.line(&format!("{BAD}{code}{BAD:#}: {message}\n          {DIM}{meaning}{DIM:#}"))?;
+    }
+    match report.rung {
+        None => line("rung", format!("{BAD}none{BAD:#}")),
+        Some(rung) => {
+            let why = match (rung, options.checkpoint, options.pinned) {
+                (Rung::Pinned, Some(head), _) => {
+                    format!("extends the head of {} entries that you gave", head.size)
+                }
+                (Rung::Pinned, _, Some(head)) => {
+                    format!("extends the head of {} entries seen before", head.size)
+                }
+                _ if first_seen => {
+                    "first seen: whether entries were removed before now cannot be told".to_owned()
+                }
+                _ => String::new(),
+            };
+            line("rung", format!("{GOOD}{}{GOOD:#} {DIM}({why}){DIM:#}", name(rung)))
+        }
+    }
+}
