@@ -2,13 +2,14 @@
 
 use super::dialect;
 use super::finding::{self, Finding};
-use super::parse::{self, Refusal, Source};
+use super::parse::{self, Parsed, Refusal, Source};
 use super::prompt::{Dialect, Layer, Prompt};
+use super::resolve::Catalog;
 use super::secrets;
-use super::template;
 use super::text::{Fenced, Position};
 use super::walk::{self, Content};
 use super::{contract, fields};
+use super::{tags, template};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -54,42 +55,46 @@ pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
 /// # Errors
 /// If `path` does not exist or cannot be read.
 pub fn lint_path(path: &Path) -> Result<Report> {
-    let mut report = Report::default();
     if path.is_dir() {
-        for file in walk::files(path)? {
-            let shown = path.join(&file.path);
-            match &file.content {
-                Content::Bytes(bytes) => match parse::examine(Layer::Workspace, &file.path, bytes) {
-                    Err(Refusal::Document(_)) => report.documents += 1,
-                    _ => {
-                        report.prompts += 1;
-                        report.findings.extend(
-                            lint_file(&file.path, bytes)
-                                .into_iter()
-                                .map(|finding| Finding { path: shown.clone(), ..finding }),
-                        );
-                    }
-                },
-                _ => match file.parse(Layer::Workspace) {
-                    parse::Parsed::Broken(problem) => {
-                        report.prompts += 1;
-                        let renamed = |finding| Finding { path: shown.clone(), ..finding };
-                        report.findings.extend(problem.findings.into_iter().map(renamed));
-                    }
-                    _ => report.documents += 1,
-                },
-            }
-        }
-    } else {
-        report.prompts = 1;
-        match walk::read(path, path) {
-            Content::Bytes(bytes) => report.findings = lint_file(path, &bytes),
-            Content::TooLarge(_) => report.findings = vec![parse::too_large(path)],
-            Content::Not(finding) => {
-                return Err(Error::failed(format!("{}: {}", path.display(), finding.message)));
-            }
-        }
+        return lint_folder(path);
     }
+    let findings = match walk::read(path, path) {
+        Content::Bytes(bytes) => lint_file(path, &bytes),
+        Content::TooLarge(_) => vec![parse::too_large(path)],
+        Content::Not(finding) => {
+            return Err(Error::failed(format!("{}: {}", path.display(), finding.message)));
+        }
+    };
+    Ok(Report { prompts: 1, documents: 0, findings })
+}
+
+fn lint_folder(root: &Path) -> Result<Report> {
+    let mut report = Report::default();
+    let mut prompts = Vec::new();
+    for file in walk::files(root)? {
+        let findings = match file.parse(Layer::Workspace) {
+            Parsed::Document => {
+                report.documents += 1;
+                continue;
+            }
+            Parsed::Prompt(prompt) => {
+                let findings = lint_file(&file.path, &prompt.bytes);
+                prompts.push(*prompt);
+                findings
+            }
+            Parsed::Broken(problem) => match &file.content {
+                Content::Bytes(bytes) => lint_file(&file.path, bytes),
+                _ => problem.findings,
+            },
+        };
+        report.prompts += 1;
+        report.findings.extend(findings);
+    }
+    report.findings.extend(Catalog::of(prompts).findings());
+    for finding in &mut report.findings {
+        finding.path = root.join(&finding.path);
+    }
+    report.findings.sort_by(|a, b| a.path.cmp(&b.path)); // stable: places stay in order
     Ok(report)
 }
 
@@ -145,8 +150,8 @@ fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>)
     if !prompt.is_template() {
         return;
     }
-    for tag in template::tags(&prompt.template).iter().filter(|tag| tag.statement) {
-        let word = tag.content.split_whitespace().next().unwrap_or_default();
+    for tag in tags::tags(&prompt.template) {
+        let word = tag.keyword();
         if ["include", "import", "from", "extends"].contains(&word) {
             let at = in_file(*template_at, Position::of(&prompt.template, tag.offset));
             let message = format!("`{{% {word} %}}` reaches outside the prompt");

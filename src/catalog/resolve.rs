@@ -2,6 +2,7 @@
 
 use super::builtin;
 use super::finding::{self, Finding};
+use super::lint::lint_file;
 use super::parse::{self, Parsed, Problem};
 use super::prompt::{Layer, Prompt};
 use super::text::Position;
@@ -64,6 +65,13 @@ impl Catalog {
         }
         catalog.arrange(found);
         Ok(catalog)
+    }
+
+    /// A catalog of these prompts alone.
+    pub(crate) fn of(prompts: Vec<Prompt>) -> Self {
+        let mut catalog = Self::default();
+        catalog.arrange(prompts);
+        catalog
     }
 
     fn take(&mut self, parsed: Parsed, found: &mut Vec<Prompt>) {
@@ -266,6 +274,13 @@ impl Catalog {
             }
         }
         gates.into_iter().map(|((gate, _), prompt)| (gate, prompt)).collect()
+    }
+
+    /// Everything lint has to say: [`Catalog::findings`], and the findings of each prompt that a ref stands for.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Finding> {
+        let prompts = self.prompts.iter().flat_map(|prompt| lint_file(&prompt.path, &prompt.bytes));
+        self.findings().into_iter().chain(prompts).collect()
     }
 
     /// The findings that concern the catalog as a whole: unusable files and refs with two contents.

@@ -4,10 +4,11 @@ mod corpora;
 mod gates;
 mod lint;
 mod resolve;
+mod secrets;
 
 use std::path::Path;
 
-/// A prompt in the native dialect; `fields` are lines that replace or add to the defaults.
+/// A prompt in the native dialect; `fields` are lines that replace or add to the defaults, `name!` removes one.
 fn oa05(id: &str, version: &str, fields: &[&str], body: &str) -> String {
     let mut lines = vec![
         format!("prompt_id: {id}"),
@@ -20,7 +21,7 @@ fn oa05(id: &str, version: &str, fields: &[&str], body: &str) -> String {
         "status: current".to_owned(),
     ];
     for field in fields {
-        let key = field.split(':').next().unwrap();
+        let key = field.split([':', '!']).next().unwrap();
         lines.retain(|line| line.split(':').next() != Some(key));
         if !field.ends_with('!') {
             lines.push((*field).to_owned());

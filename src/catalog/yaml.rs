@@ -150,8 +150,8 @@ pub(crate) fn parse(source: &str, first_line: usize) -> Result<Node, SyntaxError
         budget: serde_saphyr::budget! {
             max_events: 100_000,
             max_nodes: 50_000,
-            max_depth: 64,
-            flow_nesting_limit: 64,
+            max_depth: 16,
+            flow_nesting_limit: 16,
             max_aliases: 256,
             max_anchors: 256,
             max_documents: 1,
