@@ -1,6 +1,6 @@
 //! The three dialects: how each is recognised, and where each keeps what the model wants.
 
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, quoted};
 use super::prompt::{Dialect, Duty, Input, Layer, Prompt};
 use super::text::Position;
 use super::version;
@@ -158,7 +158,7 @@ fn read_id(dialect: Dialect, root: &Node, start: Position, path: &Path) -> Resul
     if version::is_id(&id) {
         return Ok(id);
     }
-    Err(Finding::new(finding::PROMPT_ID, path, at, format!("`{id}` cannot be a prompt id"))
+    Err(Finding::new(finding::PROMPT_ID, path, at, format!("{} cannot be a prompt id", quoted(&id)))
         .hint("use letters, digits, `_` and `-`, in parts separated by `.` or `/`"))
 }
 
@@ -177,10 +177,13 @@ fn read_version(root: &Node, start: Position, path: &Path) -> Result<String, Fin
     };
     match node.text() {
         Some(text) if version::is_version(text) => Ok(text.to_owned()),
-        Some(text) => {
-            Err(Finding::new(finding::PROMPT_VERSION, path, node.at, format!("`{text}` is not a version"))
-                .hint("write digits separated by dots, such as 1 or 1.2"))
-        }
+        Some(text) => Err(Finding::new(
+            finding::PROMPT_VERSION,
+            path,
+            node.at,
+            format!("{} is not a version", quoted(text)),
+        )
+        .hint("write digits separated by dots, such as 1 or 1.2")),
         None => Err(Finding::new(
             finding::PROMPT_VERSION,
             path,

@@ -1,6 +1,6 @@
 //! Which fields each dialect has, and of what type.
 
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, quoted};
 use super::prompt::Dialect;
 use super::text::Position;
 use super::yaml::{Node, Scalar};
@@ -150,19 +150,19 @@ fn check_oa05(root: &Node, path: &Path, findings: &mut Vec<Finding>) {
             && let Some(text) = node.text()
             && !allowed.contains(&text)
         {
-            let message = format!("`{text}` is no {name}");
+            let message = format!("{} is no {name}", quoted(text));
             findings.push(Finding::new(rule, path, node.at, message).hint(one_of(allowed)));
         }
     }
     for entry in root.entries() {
-        let known = |name: &str| OA05.iter().any(|(known, ..)| *known == name);
-        let near = OA05.iter().find(|(known, ..)| strsim::damerau_levenshtein(known, &entry.key) <= 2);
-        if !known(&entry.key)
-            && entry.key.len() <= 64
-            && let Some((near, ..)) = near
-            && near.len() > 4
+        // The shortest names resemble too much; and comparing long ones would take long.
+        let near = |(known, ..): &&Field| {
+            known.len() > 4 && entry.key.len() <= 64 && strsim::damerau_levenshtein(known, &entry.key) <= 2
+        };
+        if !OA05.iter().any(|(known, ..)| *known == entry.key)
+            && let Some((near, ..)) = OA05.iter().find(near)
         {
-            let message = format!("`{}` is no known field", entry.key);
+            let message = format!("{} is no known field", quoted(&entry.key));
             findings.push(
                 Finding::new(finding::FRONTMATTER_UNKNOWN_FIELD, path, entry.at, message)
                     .hint(format!("did you mean `{near}`?")),
@@ -198,10 +198,10 @@ fn check_inputs(root: &Node, path: &Path, findings: &mut Vec<Finding>) {
         if let Some(name) = node.get("name").filter(|node| !node.is_empty()) {
             match name.text() {
                 Some(text) if !is_variable(text) => {
-                    malformed(name.at, format!("`{text}` cannot be the name of a variable"));
+                    malformed(name.at, format!("{} cannot be the name of a variable", quoted(text)));
                 }
                 Some(text) if names.contains(&text) => {
-                    let message = format!("the input `{text}` is declared twice");
+                    let message = format!("the input {} is declared twice", quoted(text));
                     findings.push(Finding::new(finding::INPUT_DUPLICATE, path, name.at, message));
                 }
                 Some(text) => names.push(text),
@@ -212,7 +212,8 @@ fn check_inputs(root: &Node, path: &Path, findings: &mut Vec<Finding>) {
         if let Some(source) = node.get("source")
             && !source.text().is_some_and(|text| sources.contains(&text))
         {
-            let message = format!("`{}` is no source of inputs", source.text().unwrap_or(source.describe()));
+            let message =
+                format!("{} is no source of inputs", quoted(source.text().unwrap_or(source.describe())));
             findings
                 .push(Finding::new(finding::INPUT_SOURCE, path, source.at, message).hint(one_of(&sources)));
         }

@@ -138,6 +138,7 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// The file, as the caller named it or relative to the catalog root.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// Line, from 1.
     pub line: usize,
@@ -150,6 +151,11 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+/// Writes a path even if it is not UTF-8, which serde alone refuses.
+pub(crate) fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
 impl Finding {
     /// A finding of `rule` at one place.
     pub(crate) fn new(rule: Rule, path: &Path, at: Position, message: impl Into<String>) -> Self {
@@ -159,7 +165,7 @@ impl Finding {
             path: path.to_owned(),
             line: at.line,
             column: at.column,
-            message: message.into(),
+            message: clipped(&message.into(), 400),
             hint: None,
         }
     }
@@ -167,7 +173,7 @@ impl Finding {
     /// Adds what to do.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(clipped(&hint.into(), 400));
         self
     }
 
@@ -204,12 +210,38 @@ impl fmt::Display for Severity {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, severity, line, column, message, .. } = self;
-        write!(f, "{}:{line}:{column}: {severity}[{code}]: {message}", self.path.display())?;
+        let path = clipped(&self.path.to_string_lossy(), 4096);
+        write!(f, "{path}:{line}:{column}: {severity}[{code}]: {message}")?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
     }
+}
+
+/// Text from a file or a command line, between backquotes and short enough for a message.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("`{}`", clipped(text, 80))
+}
+
+/// At most `most` characters of `text`, with control characters made visible: what stands in a file must not
+/// steer the terminal on which its faults are shown.
+fn clipped(text: &str, most: usize) -> String {
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == most {
+            shown.push('…');
+            break;
+        }
+        if c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// The findings as a person reads them, one after another, ending with a count; "" when there are none.
@@ -263,6 +295,10 @@ mod tests {
         let all = render(&[finding.clone(), finding.clone().lenient()]);
         assert!(all.ends_with("\n1 error, 1 warning\n"), "{all}");
         assert_eq!(render(&[]), "");
+        let hostile =
+            Finding::new(PROMPT_ROLE, Path::new("a\nb\u{1b}[2J"), at, "\u{1b}]0;x\u{7}\u{202e}").to_string();
+        assert!(!hostile.contains(|c: char| c.is_control() || c == '\u{202e}'), "{hostile:?}");
+        assert!(Finding::new(PROMPT_ROLE, Path::new("a"), at, "x".repeat(1 << 20)).message.len() < 1000);
         let json = serde_json::to_value(&finding).unwrap();
         assert_eq!(json["code"], "prompt.role");
         assert_eq!(json["severity"], "error");

@@ -1,18 +1,21 @@
 //! The rules, applied to one file or to a folder of them.
 
 use super::dialect;
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, quoted};
 use super::parse::{self, Parsed, Refusal, Source};
-use super::prompt::{Dialect, Layer, Prompt};
+use super::prompt::{Dialect, Input, Layer, Prompt};
 use super::resolve::Catalog;
 use super::secrets;
 use super::text::{Fenced, Position};
 use super::walk::{self, Content};
-use super::{contract, fields};
+use super::{contract, fields, paths};
 use super::{tags, template};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
+
+/// Most findings of one rule in one file. More tell nobody anything, and placing each takes time.
+const MOST: usize = 100;
 
 /// What came of looking at a file or folder.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -150,16 +153,14 @@ fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>)
     if !prompt.is_template() {
         return;
     }
-    for tag in tags::tags(&prompt.template) {
-        let word = tag.keyword();
-        if ["include", "import", "from", "extends"].contains(&word) {
-            let at = in_file(*template_at, Position::of(&prompt.template, tag.offset));
-            let message = format!("`{{% {word} %}}` reaches outside the prompt");
-            findings.push(
-                Finding::new(finding::TEMPLATE_INCLUDE, path, at, message)
-                    .hint("put the text into this file, or pass it as an input"),
-            );
-        }
+    let reaching = |tag: &&tags::Tag<'_>| ["include", "import", "from", "extends"].contains(&tag.keyword());
+    for tag in tags::tags(&prompt.template).iter().filter(reaching).take(MOST) {
+        let at = in_file(*template_at, Position::of(&prompt.template, tag.offset));
+        let message = format!("`{{% {} %}}` reaches outside the prompt", tag.keyword());
+        findings.push(
+            Finding::new(finding::TEMPLATE_INCLUDE, path, at, message)
+                .hint("put the text into this file, or pass it as an input"),
+        );
     }
     match template::check(&prompt.template) {
         Ok(uses) => check_inputs(path, prompt, &source.frontmatter, *template_at, &uses, findings),
@@ -183,23 +184,21 @@ fn check_inputs(
         return; // nothing is declared by name
     }
     let tnh = prompt.dialect == Dialect::Tnh;
-    let declared = |name: &str| prompt.inputs.iter().any(|input| input.name == name);
-    for name in &uses.variables {
-        if declared(name) || (tnh && name == dialect::TNH_INPUT) {
-            continue;
-        }
+    let declared = |name: &str| {
+        prompt.inputs.iter().any(|input| input.name == name) || (tnh && name == dialect::TNH_INPUT)
+    };
+    for name in uses.variables.iter().filter(|name| !declared(name)).take(MOST) {
         let at = in_file(template_at, template::place_of(&prompt.template, name));
-        let message = format!("the template uses `{name}`, which is no declared input");
+        let message = format!("the template uses {}, which is no declared input", quoted(name));
         let finding = Finding::new(finding::INPUT_UNDECLARED, path, at, message)
-            .hint(format!("declare `{name}` under `inputs`"));
+            .hint(format!("declare {} under `inputs`", quoted(name)));
         findings.push(if tnh { finding.lenient() } else { finding });
     }
-    for input in &prompt.inputs {
-        if !uses.variables.contains(&input.name) {
-            let at = fields::place_of_input(frontmatter, &input.name).unwrap_or(template_at);
-            let message = format!("the input `{}` is not used by the template", input.name);
-            findings.push(Finding::new(finding::INPUT_UNUSED, path, at, message));
-        }
+    let unused = |input: &&Input| !uses.variables.contains(&input.name);
+    for input in prompt.inputs.iter().filter(unused).take(MOST) {
+        let at = fields::place_of_input(frontmatter, &input.name).unwrap_or(template_at);
+        let message = format!("the input {} is not used by the template", quoted(&input.name));
+        findings.push(Finding::new(finding::INPUT_UNUSED, path, at, message));
     }
 }
 
@@ -219,54 +218,11 @@ fn check_text(path: &Path, text: &str, findings: &mut Vec<Finding>) {
                 .hint("remove it and revoke it; pass it at run time, outside the prompt"),
         );
     }
-    for (line, column, shown) in personal_paths(text) {
-        let at = Position { line, column };
-        let message = format!("`{shown}` is a path in someone's home directory");
+    for (at, shown) in paths::personal(text).take(MOST) {
+        let message = format!("{} is a path in someone's home directory", quoted(shown));
         findings.push(
             Finding::new(finding::PERSONAL_PATH, path, at, message)
                 .hint("use a path relative to the repository, or an input"),
         );
     }
-}
-
-/// Home directories with a user's name, except names that stand for anyone: line, column, and the path up to and
-/// with the name.
-fn personal_paths(text: &str) -> Vec<(usize, usize, String)> {
-    const HOMES: &[&str] = &["/Users/", "/home/", ":\\Users\\", ":\\\\Users\\\\", ":/Users/"];
-    const ANYONE: &[&str] = &["user", "username", "you", "your", "name", "me", "example", "shared", "public"];
-    let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = super::text::without_bom(line);
-        for home in HOMES {
-            for (at, _) in line.match_indices(home) {
-                let before = line.get(..at).unwrap_or_default();
-                let start = if home.starts_with(':') {
-                    // The drive letter belongs to the path.
-                    match before.chars().next_back() {
-                        Some(drive) if drive.is_ascii_alphabetic() => at - 1,
-                        _ => continue,
-                    }
-                } else {
-                    at
-                };
-                let before = line.get(..start).unwrap_or_default();
-                let in_word =
-                    before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "/._-~}>".contains(c));
-                if in_word && !before.ends_with("file://") {
-                    continue; // part of a URL or of a longer path
-                }
-                let separator = if home.contains('\\') { '\\' } else { '/' };
-                let rest = line.get(at + home.len()..).unwrap_or_default();
-                let Some((name, _)) = rest.split_once(separator) else { continue };
-                let is_name = !name.is_empty()
-                    && name.len() <= 64
-                    && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-                if is_name && !ANYONE.contains(&name.to_lowercase().as_str()) {
-                    let shown = line.get(start..at + home.len() + name.len()).unwrap_or_default();
-                    found.push((index + 1, 1 + before.chars().count(), shown.to_owned()));
-                }
-            }
-        }
-    }
-    found
 }

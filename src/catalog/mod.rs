@@ -14,6 +14,7 @@ mod fields;
 mod finding;
 mod lint;
 mod parse;
+mod paths;
 mod prompt;
 mod resolve;
 pub mod secrets;

@@ -126,6 +126,7 @@ pub struct Prompt {
     /// Which layer it came from.
     pub layer: Layer,
     /// Its path relative to the root of its catalog.
+    #[serde(serialize_with = "super::finding::lossy")]
     pub path: PathBuf,
     /// The exact bytes of the file, byte order mark and line ends included.
     #[serde(skip)]

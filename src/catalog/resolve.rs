@@ -1,7 +1,7 @@
 //! The catalog: what a ref or an id stands for.
 
 use super::builtin;
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, quoted};
 use super::lint::lint_file;
 use super::parse::{self, Parsed, Problem};
 use super::prompt::{Layer, Prompt};
@@ -295,11 +295,4 @@ impl Catalog {
         });
         problems.chain(clashes).collect()
     }
-}
-
-/// What someone typed, safe to print and not too long.
-fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-    let rest = if text.chars().count() > 80 { "…" } else { "" };
-    format!("`{shown}{rest}`")
 }

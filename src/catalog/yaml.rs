@@ -292,7 +292,9 @@ fn syntax_error(error: &serde_saphyr::Error, first_line: usize) -> SyntaxError {
     let error = error.without_snippet();
     let at = error.location().map_or(Position { line: first_line, column: 1 }, |l| position(l, first_line));
     let message = match error {
-        Yaml::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` appears twice"),
+        Yaml::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key {} appears twice", super::finding::quoted(key))
+        }
         Yaml::DuplicateMappingKey { key: None, .. } => "a key appears twice".to_owned(),
         Yaml::Budget { .. }
         | Yaml::AliasReplayCounterOverflow { .. }

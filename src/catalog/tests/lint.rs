@@ -237,6 +237,24 @@ fn personal_paths_are_those_that_name_someone() {
 }
 
 #[test]
+fn each_personal_path_is_reported_once() {
+    for (line, column) in [("é C:/Users/Eve/x", 5), (r"'C:\\Users\\Eve\\x'", 2), ("/home/bob/x", 1)] {
+        let found = codes(oa05("x", "1", &[], &format!("a\n{line}")));
+        assert_eq!(found, [("path.personal", 12, column)], "{line}");
+    }
+}
+
+/// A file of faults and nothing else must not take time or memory out of proportion.
+#[test]
+fn the_number_of_findings_is_bounded() {
+    for fault in ["/home/alice/ ", "{{ v# }}", "{% include 'x' %}"] {
+        let body: String = (0..20_000).map(|at| fault.replace('#', &at.to_string())).collect();
+        let findings = lint(oa05("x", "1", &[], &body));
+        assert_eq!(findings.len(), 100, "{fault}");
+    }
+}
+
+#[test]
 fn a_folder_is_linted_without_its_documents_and_a_file_as_what_it_should_be() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

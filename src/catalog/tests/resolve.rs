@@ -393,6 +393,18 @@ fn links_are_followed_only_inside() {
     assert_eq!(Catalog::load(&[linked], false).unwrap().prompts().len(), 1, "the root may be a link");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn file_names_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let layers = Layers::new();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xE9.md");
+    std::fs::write(layers.workspace.path().join(name), oa05("x", "1", &["role: z"], "x")).unwrap();
+    let catalog = layers.load(false);
+    assert!(serde_json::to_string(catalog.resolve("x").unwrap()).unwrap().contains("caf\u{fffd}.md"));
+    assert!(serde_json::to_string(&catalog.lint()).unwrap().contains("prompt.role"));
+}
+
 #[test]
 fn a_folder_that_is_none_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
