@@ -216,7 +216,7 @@ fn flipped_bytes() {
     }
     // Of each page the head, where kind, counts and lengths are, and some of the rest.
     for page in pages(&whole) {
-        for offset in [0, 2, 3, 4 + dice.roll(4), 8 + dice.roll(60), dice.roll(400), dice.roll(PAGE)] {
+        for offset in [dice.roll(4), 4 + dice.roll(4), 8 + dice.roll(60), dice.roll(400), dice.roll(PAGE)] {
             cases.push(Damage::Flip(page + offset, [0x01, 0x80, 0xff, 0x10][dice.roll(4)]));
         }
     }

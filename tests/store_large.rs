@@ -1,6 +1,7 @@
 //! A blob of 1 GiB goes in and comes out in flat memory. Takes some seconds and 2 GiB of disk, so it runs only
 //! with `PROMPTOS_LARGE_TESTS=1`. It is alone in its file because it measures its own process.
 
+#![cfg(target_os = "linux")] // where a process can read its own peak
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test may
 
 use promptos::store::{Access, Batch, NewBlob, Outcome, RedbStore, Store};

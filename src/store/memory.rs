@@ -272,6 +272,7 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NewBlob;
     use super::super::contract::{self, batch};
     use super::*;
 
@@ -306,6 +307,27 @@ mod tests {
         store.fail_at(1, FailMode::NotPersisted);
         store.replace_index(&mut std::iter::empty()).unwrap_err();
         assert_eq!(store.index_get(b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    }
+
+    #[test]
+    fn a_blob_erased_while_it_is_read_stays_erased() {
+        struct Erases<'a>(&'a MemoryStore, Hash);
+        impl std::io::Read for Erases<'_> {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                let head = self.0.head().unwrap().unwrap();
+                let batch = Batch { expect: 1, root: head.root, erase: vec![self.1], ..Batch::default() };
+                assert_eq!(self.0.commit(batch).unwrap(), Outcome::Done);
+                Ok(0)
+            }
+        }
+        let store = MemoryStore::new();
+        assert_eq!(store.commit(batch(0, &[b"a"])).unwrap(), Outcome::Done);
+        let address = *blake3::hash(b"").as_bytes();
+        let mut next = batch(1, &[b"b"]);
+        next.blobs = vec![NewBlob { address, size: 0, source: Box::new(Erases(&store, address)) }];
+        store.commit(next).unwrap_err();
+        assert_eq!(store.blob_state(&address).unwrap(), BlobState::Erased);
+        assert_eq!(store.head().unwrap().unwrap().size, 1);
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub struct NewBlob<'a> {
     pub address: Hash,
     /// The length in bytes.
     pub size: u64,
-    /// The content, read once, from its beginning, in flat memory.
+    /// The content, read once, from its beginning, in flat memory. It may read from the store, but not write
+    /// to it: a store may hold its write lock meanwhile.
     pub source: Box<dyn Read + 'a>,
 }
 

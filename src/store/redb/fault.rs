@@ -37,22 +37,20 @@ fn describe(path: &Path, error: ::redb::Error) -> Error {
 
 /// A failure of the file system at `path`.
 pub(super) fn io(path: &Path, cause: std::io::Error) -> Error {
-    let path = path.display();
+    let name = path.display();
     match cause.kind() {
-        ErrorKind::NotFound => Error::failed(format!("there is no ledger at {path}"))
+        ErrorKind::NotFound => Error::failed(format!("there is no ledger at {name}"))
             .hint("run `promptos init` to make one, or name another with --ledger"),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Error::failed(format!("no space is left on the disk for {path}"))
+            Error::failed(format!("no space is left on the disk for {name}"))
                 .hint("free some space and run the command again; what was there before is safe")
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Error::failed(format!("no permission to use {path}: {cause}"))
+            Error::failed(format!("no permission to use {name}: {cause}"))
         }
-        ErrorKind::IsADirectory => Error::failed(format!("{path} is a folder, not a ledger file")),
-        ErrorKind::UnexpectedEof | ErrorKind::InvalidData => {
-            return damaged(Path::new(&path.to_string()), "it ends too early").because(cause);
-        }
-        _ => Error::failed(format!("cannot read or write {path}: {cause}")),
+        ErrorKind::IsADirectory => Error::failed(format!("{name} is a folder, not a ledger file")),
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData => damaged(path, "it ends too early"),
+        _ => Error::failed(format!("cannot read or write {name}: {cause}")),
     }
     .because(cause)
 }

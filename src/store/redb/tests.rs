@@ -245,6 +245,18 @@ fn a_head_that_is_gone_or_malformed_is_an_integrity_error() {
 }
 
 #[test]
+fn a_head_that_went_back_does_not_let_statements_be_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ledger(folder.path());
+    meta(&path, "head", Some(&[&1_u64.to_be_bytes()[..], &[0; 32]].concat()));
+    let store = open(&path, Access::Write).unwrap();
+    let error = store.commit(batch(1, &[b"other"])).unwrap_err();
+    assert_eq!(error.kind(), Kind::Integrity);
+    assert!(error.to_string().ends_with("it has statements above its head"), "{error}");
+    assert_eq!(store.statement(1).unwrap(), None);
+}
+
+#[test]
 fn readers_share_and_a_writer_is_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (path, content) = ledger(folder.path());

@@ -77,7 +77,9 @@ impl Change<'_> {
 
         let mut statements = self.table(STATEMENTS)?;
         for (index, statement) in (batch.expect..).zip(&batch.statements) {
-            statements.insert(index, statement.as_slice()).map_err(fault(path))?;
+            if statements.insert(index, statement.as_slice()).map_err(fault(path))?.is_some() {
+                return Err(fault::damaged(path, "it has statements above its head"));
+            }
         }
         let mut tiles = self.table(TILES)?;
         for (id, hashes) in &batch.tiles {
