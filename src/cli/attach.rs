@@ -1,6 +1,6 @@
 use super::context::Context;
 use super::export;
-use super::ui::{one_line, short};
+use super::ui::{self, one_line};
 use clap::Args;
 use ledger_format::{Body, Kid, Run};
 use promptos::error::{Error, Result};
@@ -78,7 +78,7 @@ impl Attach {
             let statement = &evidence.subject.statement;
             context.ui.warn(&format!(
                 "session {} is proved by its evidence, but neither its ledger {} nor its key {} is trusted here",
-                statement.name, short(&evidence.ledger.to_string()), statement.kid
+                statement.name, ui::ledger(&evidence.ledger), statement.kid
             ));
         }
         let duties =

@@ -3,7 +3,7 @@ use super::lookup;
 use super::ui::one_line;
 use clap::Args;
 use promptos::error::{Error, Result};
-use promptos::store::BlobState;
+use promptos::ledger::BlobState;
 
 /// Print content byte for byte, checked against its digest
 #[derive(Args)]

@@ -1,16 +1,15 @@
 //! Where things are, for one run of the program: the ledger, the settings, the catalog, the user's keys
 //! and pins.
 
-use super::ui::{Ui, short};
+use super::ui::{Ui, ledger as ledger_id};
 use super::{Global, git};
 use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
 use promptos::catalog::{Catalog, Layer, Source};
 use promptos::error::{Error, Result};
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
-use promptos::ledger::{Author, Create, Entry, Ledger, New, Pin, Pins};
+use promptos::ledger::{Access, Author, Create, Entry, Event, Ledger, New, Pin, Pins};
 use promptos::session::Settings;
-use promptos::store::{Access, Event, Outcome, RedbStore};
 use std::io::{ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -104,9 +103,9 @@ impl<'a> Context<'a> {
 
     // ---- the ledger ----
 
-    fn store(&self, path: &Path, access: Access) -> Result<RedbStore> {
+    fn open(&self, path: &Path, access: Access) -> Result<Ledger> {
         let timeout = Duration::from_secs_f64(self.global.lock_timeout);
-        RedbStore::open(path, access, timeout, &mut |event| match event {
+        Ledger::open_file(path, access, timeout, &mut |event| match event {
             Event::Waiting => self.ui.note("waiting for another process that uses the ledger…"),
             Event::Repaired => {
                 self.ui.warn(
@@ -125,7 +124,7 @@ impl<'a> Context<'a> {
                 .hint("make one: promptos init")
                 .hint("or name one: --ledger FILE"));
         }
-        Ledger::open(Box::new(self.store(&path, Access::Read)?))
+        self.open(&path, Access::Read)
     }
 
     /// Opens the ledger for writing, after checking it against this user's pin.
@@ -140,7 +139,7 @@ impl<'a> Context<'a> {
     }
 
     fn open_for_writing(&self, path: &Path) -> Result<Ledger> {
-        let ledger = Ledger::open(Box::new(self.store(path, Access::Write)?))?;
+        let ledger = self.open(path, Access::Write)?;
         match self.pin_of(&ledger)? {
             Some(pin) => ledger.check_extends(&pin.head).map_err(|e| {
                 e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
@@ -194,16 +193,13 @@ impl<'a> Context<'a> {
         let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
         let nonce = self.random()?;
         let create = Create { name: &name, identity: &identity, nonce, previous };
-        let mut conflict = false;
-        let ledger = Ledger::create(&create, &author, |batch| {
-            conflict = RedbStore::create(&path, batch)? != Outcome::Done;
-            Ok(Box::new(self.store(&path, Access::Write)?))
-        })?;
-        if !conflict {
+        let made = Ledger::create_file(&path, &create, &author)?;
+        let ledger = self.open(&path, Access::Write)?;
+        if made {
             self.ui.note(&format!(
                 "new ledger '{name}' in {} (id {}), founded by '{identity}'",
                 self.shown(&folder),
-                short(&ledger.id().to_string())
+                ledger_id(&ledger.id())
             ));
             self.pin(&ledger)?;
         }

@@ -1,5 +1,5 @@
 use super::context::Context;
-use super::ui::short;
+use super::ui;
 use clap::Args;
 use ledger_format::Previous;
 use promptos::error::{Error, Result};
@@ -72,7 +72,7 @@ impl Init {
                 "key": ledger_format::Kid::of(&key.public).to_string(),
             }));
         }
-        context.ui.line(&format!("ledger  {} ({})", ledger.name(), short(&ledger.id().to_string())))?;
+        context.ui.line(&format!("ledger  {} ({})", ledger.name(), ui::ledger(&ledger.id())))?;
         context.ui.line(&format!("file    {}", context.shown(&path)))?;
         context.ui.line(&format!("key     {}", context.describe_key(&key)))
     }

@@ -90,7 +90,7 @@ enum Command {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    promptos::store::install_quiet_panic_hook();
+    promptos::ledger::install_quiet_panic_hook();
     let cli = Cli::parse();
     let ui = Ui::new(cli.global.color, cli.global.json, cli.global.quiet);
     let run = std::panic::AssertUnwindSafe(|| run(cli.global, cli.command, &ui));

@@ -29,7 +29,8 @@ impl Session {
             let result = match one(context, &ledger, &key, path) {
                 Ok(result) => result,
                 Err(error) if matches!(error.kind(), Kind::Failed | Kind::Integrity) => {
-                    worst = worst.max_by_severity(error.kind());
+                    // An integrity violation outweighs bad input.
+                    worst = worst.filter(|kind| *kind == Kind::Integrity).or(Some(error.kind()));
                     if !context.ui.json {
                         context.ui.line(&format!("{BAD}rejected{BAD:#}  {}", safe(&error.to_string())))?;
                     }
@@ -46,17 +47,6 @@ impl Session {
             Some(kind) => Err(Error::new(kind, "not every file was imported; the reasons are given above")),
             None => Ok(()),
         }
-    }
-}
-
-trait Worst {
-    fn max_by_severity(self, kind: Kind) -> Option<Kind>;
-}
-
-impl Worst for Option<Kind> {
-    /// An integrity violation outweighs bad input.
-    fn max_by_severity(self, kind: Kind) -> Option<Kind> {
-        if self == Some(Kind::Integrity) { self } else { Some(kind) }
     }
 }
 

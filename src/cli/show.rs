@@ -4,8 +4,7 @@ use super::ui::{BOLD, DIM, WARN, one_line, safe, time};
 use clap::Args;
 use ledger_format::{Body, KeyChange, Statement};
 use promptos::error::Result;
-use promptos::ledger::{Entry, Ledger};
-use promptos::store::BlobState;
+use promptos::ledger::{BlobState, Entry, Ledger};
 use serde_json::{Value, json};
 
 /// Show one entry with everything it says

@@ -151,7 +151,7 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
             Some(ledger) => format!(
                 "entry {} of ledger {}{}",
                 entry.index,
-                short(&format!("entry:{ledger}")),
+                short(ledger),
                 if entry.trusted == Some(true) { ", trusted" } else { ", not trusted here" }
             ),
         };

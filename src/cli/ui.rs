@@ -148,6 +148,11 @@ pub(crate) fn time(seconds: u64) -> String {
     time.map_or_else(|| format!("@{seconds}"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
+/// The first digits of a ledger's id.
+pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
+    short(&hex::encode(id.0))
+}
+
 /// The first digits of a written hash, `entry:0123456789ab…`.
 pub(crate) fn short(written: &str) -> String {
     let keep = written.find(':').map_or(0, |at| at + 1) + 12;

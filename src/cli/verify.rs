@@ -1,5 +1,5 @@
 use super::context::Context;
-use super::ui::{BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
+use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
 use clap::Args;
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Class, Details, EntryId, Failure, Kid};
@@ -188,7 +188,7 @@ fn print(
                 "{} by {} {DIM}of ledger {}{DIM:#}",
                 inner.name,
                 safe(&inner.issuer),
-                short(&nested.ledger.to_string())
+                ui::ledger(&nested.ledger)
             ),
         )?;
     }

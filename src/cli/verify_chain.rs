@@ -120,7 +120,7 @@ fn name(rung: Rung) -> String {
 
 fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: bool) -> Result<()> {
     let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
-    line("ledger", format!("{} {DIM}{}{DIM:#}", report.name, short(&format!("entry:{}", report.ledger))))?;
+    line("ledger", format!("{} {DIM}{}{DIM:#}", report.name, short(&report.ledger)))?;
     let scope = match report.from {
         0 => format!("{} judged from their bytes", report.judged),
         from => format!(

@@ -80,8 +80,8 @@ pub struct Create<'a> {
     pub previous: Option<Previous>,
 }
 
-/// The genesis as a batch, and its statement.
-pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<(Statement, Batch<'static>)> {
+/// The first batch of a new ledger.
+pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<Batch<'static>> {
     let public = |signer: &dyn Signer| PublicKey::new(&signer.public_key()).map_err(refused);
     let body = Body::Ledger(ledger_format::Ledger {
         name: create.name.to_owned(),
@@ -96,32 +96,11 @@ pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<(State
     let Ok(changes) = rules::judge(&rules::State::default(), 0, &statement);
     let changes = changes.map_err(refused)?;
     let empty = crate::store::MemoryStore::default();
-    let batch = batch(
-        &empty,
-        Grower::default(),
-        &statement,
-        &changes,
-        None,
-        author.log_key,
-        (create.name, statement.id),
-    )?;
-    Ok((statement, batch))
+    let ledger = (create.name, statement.id);
+    batch(&empty, Grower::default(), &statement, &changes, None, author.log_key, ledger)
 }
 
 impl Ledger {
-    /// Makes a new ledger in an empty store: `commit` stores its first batch and opens the store.
-    ///
-    /// # Errors
-    /// When a name or identity is not allowed, a key does not sign, or the store refuses.
-    pub fn create(
-        create: &Create<'_>,
-        author: &Author<'_>,
-        commit: impl FnOnce(Batch<'_>) -> Result<Box<dyn Store>>,
-    ) -> Result<Self> {
-        let (_, batch) = genesis(create, author)?;
-        Self::open(commit(batch)?)
-    }
-
     /// The identity that a key is enrolled for, if it may still sign.
     ///
     /// # Errors

@@ -14,10 +14,14 @@ pub use evidence::held_checkpoint;
 pub use pin::{Pin, Pins, Seen};
 pub use trace::{Found, Signed, Step, Traced};
 
+pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};
+
 use crate::error::{Error, Result};
-use crate::store::{BlobState, Head, Store};
+use crate::store::{Head, Outcome, RedbStore, Store};
 use ledger_format::rules::KeyRecord;
 use ledger_format::{Address, Body, Checkpoint, Details, EntryId, Kid, Manifest, PublicKey, Statement, tree};
+use std::path::Path;
+use std::time::Duration;
 
 /// An open ledger.
 pub struct Ledger {
@@ -47,6 +51,28 @@ pub enum Blob {
 }
 
 impl Ledger {
+    /// Opens a ledger file; see [`RedbStore::open`] for waiting and repair.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`] and [`Self::open`].
+    pub fn open_file(
+        path: &Path,
+        access: Access,
+        lock_timeout: Duration,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Self> {
+        Self::open(Box::new(RedbStore::open(path, access, lock_timeout, events)?))
+    }
+
+    /// Makes a new ledger file, complete or not at all. `false`: something is at `path` already, perhaps
+    /// since a moment ago, and nothing was changed.
+    ///
+    /// # Errors
+    /// When a name or identity is not allowed, a key does not sign, or the file cannot be made.
+    pub fn create_file(path: &Path, create: &Create<'_>, author: &Author<'_>) -> Result<bool> {
+        Ok(RedbStore::create(path, append::genesis(create, author)?)? == Outcome::Done)
+    }
+
     /// Opens the ledger that a store holds.
     ///
     /// # Errors
