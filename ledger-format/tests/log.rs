@@ -1,4 +1,5 @@
 //! A small ledger through the whole format: genesis, session, run, audit, evidence.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may
 
 use ed25519_dalek::SigningKey;
 use ledger_format::evidence::{self, Evidence, Item};

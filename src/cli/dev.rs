@@ -23,7 +23,7 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "NAME")]
     target_repo: Option<String>,
     /// What the session is about
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     notes: String,
     /// A file to keep with the session; may be repeated
     #[arg(long, value_name = "FILE")]

@@ -30,7 +30,7 @@ use ui::Ui;
 
 /// Prove which prompt produced what: a signed, append-only ledger for prompts and AI sessions.
 #[derive(Parser)]
-#[command(name = "promptos", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "promptos", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 integrity violation, 4 findings, 5 unavailable, 70 bug"
 )]
@@ -42,15 +42,16 @@ struct Cli {
 }
 
 #[derive(Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The ledger: a file, or the folder that holds it
-    #[arg(long, global = true, value_name = "LOCATOR", env = "PROMPTOS_LEDGER")]
+    #[arg(long, global = true, value_name = "LOCATOR", env = "PROMPTOS_LEDGER", hide_env_values = true)]
     ledger: Option<PathBuf>,
     /// The signing key: a private key file, a .pub file or SHA256:… (the last two use ssh-agent)
-    #[arg(long, global = true, value_name = "FILE", env = "PROMPTOS_KEY")]
+    #[arg(long, global = true, value_name = "FILE", env = "PROMPTOS_KEY", hide_env_values = true)]
     key: Option<std::ffi::OsString>,
     /// How long to wait while another process uses the ledger, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10.0)]
@@ -61,8 +62,15 @@ struct Global {
     /// Say nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// When to colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// When to colour: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     color: ui::Color,
 }
 

@@ -9,7 +9,6 @@ use std::io::{self, ErrorKind, Write};
 /// When to colour.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
     Always,
     Never,
