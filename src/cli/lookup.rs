@@ -4,6 +4,7 @@ use super::ui::one_line;
 use ledger_format::{Address, EntryId};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Entry, Ledger};
+use promptos::session::run_name;
 
 /// The fewest hex digits that name something.
 const MIN_DIGITS: usize = 8;
@@ -38,8 +39,9 @@ pub(crate) fn find_entry(ledger: &Ledger, wanted: &str) -> Result<Option<Entry>>
     if let Ok(index) = wanted.parse::<u64>() {
         return ledger.entry(index);
     }
-    let subjects = ["", "session/", "run/", "prompt/", "snapshot/", "import/"];
-    for subject in subjects.map(|kind| format!("{kind}{wanted}")) {
+    let subjects = ["", "session/", "prompt/", "snapshot/", "import/"].map(|kind| format!("{kind}{wanted}"));
+    let run = run_name(wanted).ok().map(|name| format!("run/{name}"));
+    for subject in subjects.into_iter().chain(run) {
         if let Some(entry) = ledger.by_subject(&subject)?.pop() {
             return Ok(Some(entry));
         }

@@ -1,9 +1,11 @@
 //! Writing: a statement is judged, signed and stored with its content, or nothing happens at all.
 
+use super::index::Documents;
 use super::tiles::Grower;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Batch, BlobState, Hash, Head, NewBlob, Outcome, Store};
+use ledger_format::evidence::Evidence;
 use ledger_format::rules::{self, Change};
 use ledger_format::{
     Address, Body, Checkpoint, Class, Descriptor, Draft, DraftError, Enrolment, EntryId, Failure, Kid,
@@ -97,7 +99,7 @@ pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<Batch<
     let changes = changes.map_err(refused)?;
     let empty = crate::store::MemoryStore::default();
     let ledger = (create.name, statement.id);
-    batch(&empty, Grower::default(), &statement, &changes, None, author.log_key, ledger)
+    batch(&empty, Grower::default(), &statement, &changes, &Documents::default(), author.log_key, ledger)
 }
 
 impl Ledger {
@@ -153,7 +155,7 @@ impl Ledger {
                 )));
             }
         }
-        let manifest = new_manifest(new)?;
+        let documents = new_documents(new)?;
         for _ in 0..ATTEMPTS {
             let head = self.head()?;
             let grower = Grower::resume(&*self.store, head)?;
@@ -169,9 +171,8 @@ impl Ledger {
             let view = index::IndexView(&*self.store);
             let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
             let identity = (self.name(), self.id());
-            let manifest = manifest.as_ref();
             let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-            let mut batch = batch(&*self.store, grower, &statement, &changes, manifest, log_key, identity)?;
+            let mut batch = batch(&*self.store, grower, &statement, &changes, &documents, log_key, identity)?;
             batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
             match self.store.commit(batch)? {
                 Outcome::Done => return Ok(super::Entry { index: head.size, statement }),
@@ -191,17 +192,26 @@ impl Ledger {
     }
 }
 
-/// The manifest among the new contents that the body names.
-fn new_manifest(new: &New) -> Result<Option<Manifest>> {
-    let Some(address) = index::manifest_of(&new.body) else { return Ok(None) };
-    for content in &new.contents {
-        if let Content::Bytes(descriptor, bytes) = content
-            && descriptor.blake3 == address
-        {
-            return Manifest::parse(bytes).map(Some).map_err(refused);
+/// The documents that the body names, from the new contents; they must hold before anything is signed.
+fn new_documents(new: &New) -> Result<Documents> {
+    let mut documents = Documents::default();
+    let bytes = |address: Address| {
+        new.contents.iter().find_map(|content| match content {
+            Content::Bytes(descriptor, bytes) if descriptor.blake3 == address => Some(bytes),
+            _ => None,
+        })
+    };
+    if let Some(manifest) = index::manifest_of(&new.body).and_then(bytes) {
+        documents.manifest = Some(Manifest::parse(manifest).map_err(refused)?);
+    }
+    if let Body::Run(run) = &new.body {
+        for foreign in run.sessions.iter().filter_map(|cited| cited.foreign.as_ref()) {
+            if let Some(tar) = bytes(foreign.evidence.blake3) {
+                documents.evidence.push(Evidence::open(tar).map_err(refused)?);
+            }
         }
     }
-    Ok(None)
+    Ok(documents)
 }
 
 /// Everything that appending `statement` changes, but for blobs.
@@ -210,7 +220,7 @@ fn batch(
     mut grower: Grower,
     statement: &Statement,
     changes: &[Change],
-    manifest: Option<&Manifest>,
+    documents: &Documents,
     log_key: &dyn Signer,
     (name, ledger): (&str, EntryId),
 ) -> Result<Batch<'static>> {
@@ -218,7 +228,7 @@ fn batch(
     grower.push(statement.id.0);
     let head = grower.head();
     let checkpoint = Checkpoint { origin: ledger_format::origin(name, &ledger), head };
-    let mut rows = index::statement_rows(at, statement, manifest);
+    let mut rows = index::statement_rows(at, statement, documents);
     rows.extend(index::change_rows(&index::IndexView(store), at, changes)?);
     let erase = changes.iter().filter_map(|change| match change {
         Change::Erase(address) => Some(address.0),

@@ -1,14 +1,17 @@
 //! `verify-chain`: judges every statement again from its bytes, and everything that stands on them.
 
+use super::evidence::foreign_evidence;
+use super::index::Documents;
 use super::pin::Seen;
 use super::tiles::{Grower, Tiles};
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
 use crate::store::{BlobState, Head, Store};
+use ledger_format::evidence::Evidence;
 use ledger_format::tree::Frontier;
 use ledger_format::{
     Address, Auditor, Body, Checkpoint, Class, Descriptor, EntryId, Failure, Hash, History, Located,
-    Manifest, Statement, VerifierKey, tree,
+    Statement, VerifierKey, tree,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -304,9 +307,9 @@ impl<'a> Audit<'a> {
         self.report.not_understood += u64::from(!statement.not_understood.is_empty());
         self.grower.push(statement.id.0);
         self.compare_tiles(false)?;
-        let manifest = self.note_contents(at, &statement)?;
+        let documents = self.note_contents(at, &statement)?;
         self.note_refs(at, &statement);
-        for row in index::statement_rows(at, &statement, manifest.as_ref()) {
+        for row in index::statement_rows(at, &statement, &documents) {
             self.row(row, at)?;
         }
         Ok(true)
@@ -325,8 +328,8 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Remembers the contents that a statement names; answers its manifest.
-    fn note_contents(&mut self, at: u64, statement: &Statement) -> Result<Option<Manifest>> {
+    /// Remembers the contents that a statement names; answers the documents among them.
+    fn note_contents(&mut self, at: u64, statement: &Statement) -> Result<Documents> {
         for descriptor in statement.body.contents() {
             self.contents.entry(descriptor.blake3).or_insert_with(|| (at, descriptor.clone()));
         }
@@ -342,10 +345,28 @@ impl<'a> Audit<'a> {
             }
             Err(error) => return Err(error),
         };
+        let evidence = self.note_evidence(at, statement)?;
         for file in manifest.iter().flat_map(|m| &m.files).filter(|file| file.kept) {
             self.contents.entry(file.content.blake3).or_insert_with(|| (at, file.content.clone()));
         }
-        Ok(manifest)
+        Ok(Documents { manifest, evidence })
+    }
+
+    /// Opens the evidence of other ledgers' sessions: it must still prove what it was attached for.
+    fn note_evidence(&mut self, at: u64, statement: &Statement) -> Result<Vec<Evidence>> {
+        let mut opened = Vec::new();
+        let Body::Run(run) = &statement.body else { return Ok(opened) };
+        for cited in &run.sessions {
+            match foreign_evidence(self.ledger, &statement.body, &cited.entry) {
+                Ok(evidence) => opened.extend(evidence),
+                Err(error) if error.kind() == Kind::Integrity => {
+                    let message = format!("entry {at}: {error}");
+                    self.find("bad-evidence", Some(at), message, "a session of another ledger is not proved");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(opened)
     }
 
     /// Compares one derived row with the store's, or collects it.

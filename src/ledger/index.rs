@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::store::Store;
+use ledger_format::evidence::Evidence;
 use ledger_format::rules::{Binding, Change, KeyRecord, View};
 use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Statement};
 use serde::{Deserialize, Serialize};
@@ -96,9 +97,16 @@ pub(crate) fn damaged(what: &str) -> Error {
         .hint("the index is derived; 'promptos verify-chain' tells whether the statements are intact")
 }
 
-/// The rows that a statement adds, apart from those of [`key_rows`]. `manifest` is the one that the
-/// statement names, when its blob is here.
-pub(crate) fn statement_rows(index: u64, s: &Statement, manifest: Option<&Manifest>) -> Vec<Row> {
+/// What a statement names and the index looks into, as far as the blobs are here.
+#[derive(Default)]
+pub(crate) struct Documents {
+    pub(crate) manifest: Option<Manifest>,
+    /// Evidence of other ledgers' sessions.
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+/// The rows that a statement adds, apart from those of [`change_rows`].
+pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -> Vec<Row> {
     let at = index.to_be_bytes();
     let mut rows = vec![
         (key(Table::Id, &[&s.id.0]), at.to_vec()),
@@ -118,7 +126,9 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, manifest: Option<&Manife
         }
         _ => {}
     }
-    rows.extend(manifest.into_iter().flat_map(|m| &m.files).map(|file| content(&file.content.blake3)));
+    let files = documents.manifest.iter().flat_map(|manifest| &manifest.files);
+    rows.extend(files.map(|file| content(&file.content.blake3)));
+    rows.extend(documents.evidence.iter().flat_map(|evidence| evidence.blobs.keys()).map(content));
     rows
 }
 

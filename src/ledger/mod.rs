@@ -314,11 +314,29 @@ impl Ledger {
             hash.update(piece);
             sink(piece)
         })?;
+        if state == BlobState::Missing
+            && let Some(bytes) = self.blob_in_evidence(address)?
+        {
+            sink(&bytes)?;
+            return Ok(BlobState::Present(bytes.len() as u64));
+        }
         if matches!(state, BlobState::Present(_)) && hash.finalize().as_bytes() != &address.0 {
             return Err(Error::integrity(format!("the content stored as {address} is not that content"))
                 .hint("it was changed after it was recorded; restore the ledger from a copy"));
         }
         Ok(state)
+    }
+
+    /// Content of another ledger, from the evidence that a run brought here.
+    fn blob_in_evidence(&self, address: &Address) -> Result<Option<Vec<u8>>> {
+        for entry in self.naming(address)? {
+            for mut evidence in self.foreign_sessions(&entry)? {
+                if let Some(bytes) = evidence.blobs.remove(address) {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The details that a statement names; `None` when they were erased or are not here.

@@ -58,7 +58,7 @@ pub struct Found {
     pub sha256: String,
     /// In bytes.
     pub size: u64,
-    /// `present`, `erased` or `missing`.
+    /// `present`, `erased`, `missing`, or `listed` when the ledger was not given the bytes to keep.
     pub state: &'static str,
 }
 
@@ -130,22 +130,32 @@ impl Ledger {
         let entries = self.naming(address)?;
         let Some(first) = entries.first() else { return Ok(None) };
         let manifest = self.manifest(&first.statement.body)?;
+        let foreign = self.foreign_sessions(first)?;
         let listed = manifest.iter().flat_map(|m| &m.files).find(|file| file.content.blake3 == *address);
-        let named = first.statement.body.contents().into_iter().find(|d| d.blake3 == *address);
-        let prompt = match &first.statement.body {
+        // The statement that names it: this one, or one of another ledger that it brought here.
+        let statements = foreign.iter().map(|evidence| &evidence.subject.statement);
+        let mut bodies = std::iter::once(&first.statement).chain(statements).map(|s| &s.body);
+        let named = bodies.clone().flat_map(Body::contents).find(|d| d.blake3 == *address);
+        let prompt = bodies.find_map(|body| match body {
             Body::Session(session) => session.prompts.iter().find(|used| used.content.blake3 == *address),
             _ => None,
-        };
+        });
         let (what, name) = match (&first.statement.body, prompt, listed) {
             (_, Some(used), _) => ("prompt", used.reference.clone()),
             (Body::Prompt(_), ..) => ("prompt", first.statement.name.clone()),
             (.., Some(file)) => ("file", file.path.clone()),
             _ => ("content", first.statement.subject()),
         };
-        let to = match named.or(listed.map(|file| &file.content)) {
-            Some(descriptor) => vec![self.content_step(what, &name, descriptor)?],
-            None => Vec::new(),
-        };
+        let mut to = Vec::new();
+        if let Some(descriptor) = named.or(listed.map(|file| &file.content)) {
+            let mut step = self.content_step(what, &name, descriptor)?;
+            if listed.is_some_and(|file| !file.kept)
+                && let Some(content) = step.content.as_mut().filter(|content| content.state == "missing")
+            {
+                content.state = "listed";
+            }
+            to.push(step);
+        }
         let mut used_by = Vec::new();
         for entry in &entries {
             let mut step = self.step(entry)?;
