@@ -2,7 +2,6 @@
 
 use super::evidence::foreign_evidence;
 use super::index::Documents;
-use super::pin::Seen;
 use super::tiles::{Grower, Tiles};
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
@@ -94,14 +93,6 @@ pub struct Options {
     pub checkpoint: Option<Head>,
     /// Judge only what lies beyond the pin.
     pub since_pin: bool,
-}
-
-impl Options {
-    /// What the pin said.
-    #[must_use]
-    pub fn seen(&self) -> Seen {
-        self.pinned.map_or(Seen::First, Seen::Before)
-    }
 }
 
 /// Audits a ledger. `progress` is told how many entries are done.

@@ -11,7 +11,7 @@ mod trace;
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
 pub use evidence::held_checkpoint;
-pub use pin::{Pin, Pins, Seen};
+pub use pin::{Pin, Pins};
 pub use trace::{Found, Signed, Step, Traced};
 
 pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};

@@ -44,15 +44,6 @@ impl Pin {
     }
 }
 
-/// What a pin said of a ledger before now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// There was no pin: this ledger is seen for the first time.
-    First,
-    /// This head was pinned, and the ledger extends it.
-    Before(Head),
-}
-
 /// The folder of pins.
 #[derive(Debug, Clone)]
 pub struct Pins {

@@ -1,6 +1,7 @@
 //! `prompt_session.json`: a session as a file that an orchestrator carries, and back.
 
 use super::SESSION_EVIDENCE;
+use super::files::read_json;
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, Ledger};
 use ledger_format::evidence::Evidence;
@@ -152,9 +153,7 @@ fn pretty_v1(map: &Map<String, Value>) -> String {
 /// findings, naming the field, when the file disagrees with its statement.
 pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
-    let parsed: Value = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    let (_, parsed) = read_json(path)?;
     let entry =
         parsed.pointer("/ledger/entry").and_then(Value::as_str).and_then(|id| id.parse::<EntryId>().ok());
     let (Some(entry), Value::Object(file)) = (entry, &parsed) else {

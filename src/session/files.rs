@@ -40,6 +40,18 @@ pub fn describe(path: &Path) -> Result<(Descriptor, Vec<SecretHit>)> {
     Ok((descriptor, secrets.finish()))
 }
 
+/// A file's bytes and the JSON that they are.
+///
+/// # Errors
+/// Failed, when it cannot be read or is not JSON, with line and column.
+pub(super) fn read_json(path: &Path) -> Result<(Vec<u8>, serde_json::Value)> {
+    let shown = path.display();
+    let bytes = fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
+    let parsed = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    Ok((bytes, parsed))
+}
+
 /// The media type that a file's name suggests.
 #[must_use]
 pub fn media_type(path: &Path) -> &'static str {

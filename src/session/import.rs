@@ -2,6 +2,7 @@
 //! never signed by their author.
 
 use super::artifact::hashes_v1;
+use super::files::read_json;
 use crate::error::{Error, Result};
 use crate::ledger::{Content, Ledger, New};
 use ledger_format::{Body, DETAILS_TYPE, Descriptor, Details, Import};
@@ -26,9 +27,7 @@ pub struct ImportOutcome {
 /// Failed for what is no such log; integrity for one whose own hashes disagree.
 pub fn plan_import(ledger: &Ledger, path: &Path, salt: [u8; 16]) -> Result<ImportOutcome> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
-    let parsed: Value = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    let (bytes, parsed) = read_json(path)?;
     let Value::Object(log) = parsed else {
         return Err(Error::failed(format!("{shown} is not a session log: it is not an object")));
     };
