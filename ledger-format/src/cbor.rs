@@ -17,12 +17,18 @@ pub(crate) fn encode(mut value: Value) -> Vec<u8> {
     raw(&value)
 }
 
-/// Decodes one item that fills `bytes` and is deterministic.
+/// Decodes one item that fills `bytes`, is deterministic and has no tags.
 pub(crate) fn decode(bytes: &[u8], what: &str) -> Result<Value, Failure> {
+    let value = decode_tagged(bytes, what)?;
+    if value.is_tag() { Err(Failure::malformed(format!("{what} has a tag"))) } else { Ok(value) }
+}
+
+/// As [`decode`], where the item itself, and nothing in it, may carry a tag.
+pub(crate) fn decode_tagged(bytes: &[u8], what: &str) -> Result<Value, Failure> {
     let mut rest = bytes;
     let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
         .map_err(|_| Failure::malformed(format!("{what} is not well-formed CBOR")))?;
-    check(&value, what)?;
+    check(if let Value::Tag(_, inner) = &value { inner } else { &value }, what)?;
     if !rest.is_empty() {
         return Err(Failure::new(Class::NonCanonical, format!("{what} has bytes after its end")));
     }
@@ -57,7 +63,6 @@ fn check(value: &Value, what: &str) -> Result<(), Failure> {
     match value {
         Value::Integer(_) | Value::Bytes(_) | Value::Text(_) | Value::Bool(_) => Ok(()),
         Value::Array(items) => items.iter().try_for_each(|item| check(item, what)),
-        Value::Tag(18, inner) => check(inner, what),
         Value::Map(pairs) => {
             let mut last: Option<Vec<u8>> = None;
             for (key, item) in pairs {

@@ -121,7 +121,7 @@ impl Statement {
             return Err(Failure::new(Class::TooLarge, detail));
         }
         let form = || Failure::malformed("the statement is not a COSE_Sign1 with an embedded payload");
-        let Value::Tag(18, inner) = cbor::decode(&bytes, "the statement")? else { return Err(form()) };
+        let Value::Tag(18, inner) = cbor::decode_tagged(&bytes, "the statement")? else { return Err(form()) };
         let parts: [Value; 4] =
             inner.into_array().ok().and_then(|parts| parts.try_into().ok()).ok_or_else(form)?;
         let [Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), signature] = parts
