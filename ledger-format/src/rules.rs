@@ -217,7 +217,10 @@ fn judge_rights<V: View>(
     match &s.body {
         Body::Ledger(_) | Body::Unknown => Ok(Vec::new()),
         Body::Key(change) => judge_key_change(view, index, s, signer, change),
-        Body::Prompt(prompt) => bind(view, signer, [(s.name.as_str(), prompt.content.blake3)]),
+        Body::Prompt(prompt) => {
+            require(roles.user, "user")?;
+            bind(view, signer, [(s.name.as_str(), prompt.content.blake3)])
+        }
         Body::Session(session) => {
             require(roles.user || roles.agent, "user or agent")?;
             bind(
