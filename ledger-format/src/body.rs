@@ -372,7 +372,7 @@ impl Body {
             "import" => Self::Import(Import {
                 format: token(fields.text("format")?, "format")?,
                 content: fields.descriptor("content")?,
-                checked: texts(&mut fields, "checked", 16)?,
+                checked: tokens(&mut fields, "checked", 16)?,
                 details: fields.opt_descriptor("details")?,
             }),
             "erase" => Self::Erase(Erase {
@@ -571,6 +571,10 @@ fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, 
     let items = fields.array(key, max)?;
     let text = |value: Value| value.into_text().map_err(|_| fields.wrong(key, "a list of texts"));
     items.into_iter().map(text).collect()
+}
+
+fn tokens(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
+    texts(fields, key, max)?.into_iter().map(|text| token(text, key)).collect()
 }
 
 fn commit(value: &Value) -> Result<Vec<u8>, Failure> {
