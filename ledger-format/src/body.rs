@@ -476,10 +476,14 @@ fn read_ledger(fields: &mut Fields<'_>) -> Result<Ledger, Failure> {
         fields.end()?;
         Ok::<_, Failure>(Previous { ledger, head })
     });
+    let checkpoint_key = PublicKey::new(&fields.fixed::<32>("checkpoint-key")?)?;
+    if admins.iter().any(|admin| admin.key == checkpoint_key) {
+        return Err(Failure::malformed("the checkpoint key is an admin's key; it belongs to the store alone"));
+    }
     Ok(Ledger {
         name,
         admins,
-        checkpoint_key: PublicKey::new(&fields.fixed::<32>("checkpoint-key")?)?,
+        checkpoint_key,
         nonce: fields.fixed("nonce")?,
         previous: previous.transpose()?,
     })
