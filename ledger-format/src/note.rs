@@ -185,16 +185,19 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Reads the unsigned three lines; extension lines may follow and are ignored.
+    /// Reads the unsigned three lines; extension lines, which are not empty, may follow and are ignored.
     ///
     /// # Errors
     /// [`Class::Malformed`].
     pub fn from_text(text: &str) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::malformed(format!("checkpoint: {why}"));
-        let mut lines = text.split('\n');
+        let mut lines = text.strip_suffix('\n').ok_or_else(|| bad("its last line does not end"))?.split('\n');
         let origin = lines.next().filter(|line| !line.is_empty()).ok_or_else(|| bad("it has no origin"))?;
         let size = lines.next().and_then(decimal).ok_or_else(|| bad("its size is not a decimal number"))?;
         let root = lines.next().and_then(base64_hash).ok_or_else(|| bad("its root is not a hash"))?;
+        if lines.any(str::is_empty) {
+            return Err(bad("it has an empty line"));
+        }
         Ok(Self { origin: origin.to_owned(), head: Head { size, root } })
     }
 }
