@@ -359,12 +359,13 @@ impl Body {
             }
             return Ok((Self::Unknown, vec![what]));
         }
+        let mut nested = Vec::new();
         let body = match kind {
             "ledger" => Self::Ledger(read_ledger(&mut fields)?),
             "key" => Self::Key(read_key_change(&mut fields)?),
             "prompt" => Self::Prompt(Prompt { content: fields.descriptor("content")? }),
-            "session" => Self::Session(read_session(&mut fields)?),
-            "run" => Self::Run(read_run(&mut fields)?),
+            "session" => Self::Session(read_session(&mut fields, &mut nested)?),
+            "run" => Self::Run(read_run(&mut fields, &mut nested)?),
             "snapshot" => Self::Snapshot(Snapshot {
                 manifest: fields.descriptor("manifest")?,
                 commit: fields.opt("commit").map(|c| commit(&c)).transpose()?,
@@ -386,7 +387,7 @@ impl Body {
             return Ok((body, Vec::new()));
         }
         let rest = fields.rest().into_iter().map(|field| format!("field '{field}'"));
-        Ok((body, rest.collect()))
+        Ok((body, rest.chain(nested).collect()))
     }
 }
 
@@ -478,7 +479,9 @@ fn read_ledger(fields: &mut Fields<'_>) -> Result<Ledger, Failure> {
     });
     let checkpoint_key = PublicKey::new(&fields.fixed::<32>("checkpoint-key")?)?;
     if admins.iter().any(|admin| admin.key == checkpoint_key) {
-        return Err(Failure::malformed("the checkpoint key is an admin's key; it belongs to the store alone"));
+        return Err(Failure::malformed(
+            "the checkpoint key is an admin's key; it belongs to the store alone",
+        ));
     }
     Ok(Ledger {
         name,
@@ -518,7 +521,7 @@ fn read_key_change(fields: &mut Fields<'_>) -> Result<KeyChange, Failure> {
     })
 }
 
-fn read_session(fields: &mut Fields<'_>) -> Result<Session, Failure> {
+fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Session, Failure> {
     let mut prompts: Vec<Used> = Vec::new();
     for item in fields.array("prompts", MAX_LIST)? {
         let mut item = Fields::new(item, "a prompt of a session")?;
@@ -527,6 +530,7 @@ fn read_session(fields: &mut Fields<'_>) -> Result<Session, Failure> {
             gate: item.opt_text("gate")?.map(|gate| token(gate, "gate")).transpose()?,
             content: item.descriptor("content")?,
         };
+        unknown.extend(left_over(item, "a prompt"));
         if prompts.iter().any(|other| other.reference == used.reference) {
             return Err(Failure::malformed(format!("the session names {} twice", used.reference)));
         }
@@ -537,7 +541,9 @@ fn read_session(fields: &mut Fields<'_>) -> Result<Session, Failure> {
     }
     let target = fields.opt("target").map(|value| {
         let mut fields = Fields::new(value, "'target'")?;
-        Ok::<_, Failure>(Target { commit: commit(&fields.take("commit")?)?, dirty: fields.bool("dirty")? })
+        let target = Target { commit: commit(&fields.take("commit")?)?, dirty: fields.bool("dirty")? };
+        unknown.extend(left_over(fields, "'target'"));
+        Ok::<_, Failure>(target)
     });
     Ok(Session {
         prompts,
@@ -550,7 +556,7 @@ fn read_session(fields: &mut Fields<'_>) -> Result<Session, Failure> {
     })
 }
 
-fn read_run(fields: &mut Fields<'_>) -> Result<Run, Failure> {
+fn read_run(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Run, Failure> {
     let mut sessions: Vec<Cited> = Vec::new();
     for item in fields.array("sessions", MAX_LIST)? {
         let mut item = Fields::new(item, "a session of a run")?;
@@ -563,12 +569,17 @@ fn read_run(fields: &mut Fields<'_>) -> Result<Run, Failure> {
                 trusted: item.bool("trusted")?,
             }),
         };
+        unknown.extend(left_over(item, "a session"));
         if sessions.iter().any(|other| other.entry == entry) {
             return Err(Failure::malformed(format!("the run names {entry} twice")));
         }
         sessions.push(Cited { entry, foreign });
     }
     Ok(Run { record: fields.descriptor("record")?, manifest: fields.opt_descriptor("manifest")?, sessions })
+}
+
+fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
+    fields.rest().into_iter().map(|field| format!("field '{field}' of {of}")).collect()
 }
 
 fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
