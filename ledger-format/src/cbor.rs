@@ -8,7 +8,7 @@ use crate::digest::{Address, Descriptor, Hash};
 use crate::failure::{Class, Failure};
 use ciborium::Value;
 
-/// Nesting beyond this is refused (a body needs five levels).
+/// Arrays and maps may stand in each other this deep (a body needs four levels).
 const MAX_DEPTH: usize = 16;
 
 /// Encodes deterministically: the keys of every map are sorted by their encoded bytes.
@@ -223,3 +223,7 @@ fn as_descriptor(value: Value) -> Result<Descriptor, Failure> {
     fields.end()?;
     Ok(descriptor)
 }
+
+#[cfg(test)]
+#[path = "cbor_tests.rs"]
+mod tests;
