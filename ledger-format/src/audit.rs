@@ -120,7 +120,7 @@ fn check_head<H: History>(
     history: &H,
 ) -> Result<Result<(), Failure>, H::Error> {
     let forked = || {
-        let detail = format!("its author signed the head {:?}, which this ledger never had", statement.head);
+        let detail = format!("its author signed a head of {}, which this ledger never had", statement.head);
         Failure::new(Class::ForkedHead, detail)
     };
     if statement.head.size == head.size {

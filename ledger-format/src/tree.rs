@@ -39,9 +39,16 @@ impl Head {
     }
 }
 
+/// `<size> entries, root <hex>`.
+impl std::fmt::Display for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} entries, root {}", self.size, hex::encode(self.root))
+    }
+}
+
 impl std::fmt::Debug for Head {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", hex::encode(self.root), self.size)
+        std::fmt::Display::fmt(self, f)
     }
 }
 

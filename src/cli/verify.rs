@@ -139,8 +139,8 @@ fn same_head(head: &ledger_format::Head, evidence: &Evidence) -> Result<bool> {
     let here = evidence.checkpoint.head;
     if head.size == here.size && head.root != here.root {
         return Err(Error::integrity("the ledger forked: you hold another head of the same size")
-            .hint(format!("held      {head:?}"))
-            .hint(format!("evidence  {here:?}")));
+            .hint(format!("held      {head}"))
+            .hint(format!("evidence  {here}")));
     }
     Ok(*head == here)
 }

@@ -102,7 +102,8 @@ pub struct Options {
 pub fn audit(ledger: &Ledger, options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Report> {
     let head = ledger.head()?;
     let mut audit = Audit::new(ledger, head);
-    if audit.heads_agree(options) {
+    let extends = audit.heads_agree(options);
+    if extends || !options.since_pin {
         if let Some(pin) = options.pinned.filter(|_| options.since_pin) {
             audit.resume(pin)?;
         }
@@ -243,8 +244,7 @@ impl<'a> Audit<'a> {
             }
             let (code, how) =
                 if old.size > self.head.size { ("went-back", "went back") } else { ("forked", "forked") };
-            let message =
-                format!("the ledger {how}: its head is {:?}, the head {what} is {old:?}", self.head);
+            let message = format!("the ledger {how}: it has {}; the head {what} has {old}", self.head);
             self.find(code, None, message, "entries that were seen before are gone or were replaced");
             return false;
         }
@@ -418,11 +418,8 @@ impl<'a> Audit<'a> {
     fn end(&mut self) -> Result<()> {
         if self.report.judged == self.head.size {
             if self.auditor.head() != self.head {
-                let message = format!(
-                    "the ledger says its head is {:?}; its entries give {:?}",
-                    self.head,
-                    self.auditor.head()
-                );
+                let message =
+                    format!("the ledger says it has {}; its entries give {}", self.head, self.auditor.head());
                 self.find("tree", None, message, "the stored head was changed");
             }
             self.checkpoint()?;
@@ -444,7 +441,7 @@ impl<'a> Audit<'a> {
         let opened = Checkpoint::open(&self.ledger.signed_checkpoint()?, &vkey);
         let problem = match opened {
             Ok(checkpoint) if checkpoint.head == self.head => return Ok(()),
-            Ok(checkpoint) => format!("the checkpoint is of the head {:?}", checkpoint.head),
+            Ok(checkpoint) => format!("the checkpoint is of {}", checkpoint.head),
             Err(failure) => format!("the checkpoint does not hold: {}", failure.detail),
         };
         self.find("checkpoint", None, problem, "the store's keeper did not vouch for this order");

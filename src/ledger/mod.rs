@@ -396,8 +396,8 @@ impl Ledger {
                 "the ledger went back: it has {} entries, and had {}",
                 now.size, old.size
             ))
-            .hint(format!("head now  {now:?}"))
-            .hint(format!("head seen {old:?}")));
+            .hint(format!("head now  {now}"))
+            .hint(format!("head seen {old}")));
         }
         let proof = tree::consistency_proof(&tiles::Tiles(&*self.store), old.size, now.size)?;
         tree::verify_consistency(old, &now, &proof).map_err(|_| {
@@ -405,8 +405,8 @@ impl Ledger {
                 "the ledger forked: it does not extend the {} entries seen before",
                 old.size
             ))
-            .hint(format!("head now  {now:?}"))
-            .hint(format!("head seen {old:?}"))
+            .hint(format!("head now  {now}"))
+            .hint(format!("head seen {old}"))
         })
     }
 
