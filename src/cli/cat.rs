@@ -5,24 +5,32 @@ use clap::Args;
 use promptos::error::{Error, Result};
 use promptos::ledger::BlobState;
 
-/// Print content byte for byte, checked against its digest
+/// Print content or a statement byte for byte, checked against its digest
 #[derive(Args)]
 pub(crate) struct Cat {
-    /// A digest (blake3:…, 8 digits or more) or a bound prompt ref such as P00.v1
+    /// A digest (blake3:…, 8 digits or more), a bound prompt ref such as P00.v1, or entry:… for the
+    /// statement itself
     what: String,
 }
 
 impl Cat {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read()?;
+        if self.what.starts_with("entry:") {
+            let entry = lookup::entry(&ledger, &self.what)?;
+            ledger.check_entry(&entry)?;
+            context.ui.bytes(entry.statement.bytes())?;
+            return context.ui.flush();
+        }
         let bound = ledger.bound(&self.what)?.map(|(content, _)| content);
         let found = match bound {
             Some(content) => Some(content),
             None => lookup::content(&ledger, &self.what)?,
         };
         let address = found.ok_or_else(|| {
-            Error::failed(format!("the ledger holds no content '{}'", one_line(&self.what, 120)))
-                .hint("cat takes a digest (blake3:…, 8 digits or more) or a ref that a session has bound")
+            Error::failed(format!("the ledger holds no content '{}'", one_line(&self.what, 120))).hint(
+                "cat takes a digest (blake3:…, 8 digits or more), a ref that a session has bound, or entry:…",
+            )
         })?;
         // The whole is checked before the first byte is printed; memory stays flat for any size.
         match ledger.read_blob(&address, &mut |_| Ok(()))? {
