@@ -1,0 +1,373 @@
+//! What the program writes, checked by tools that its authors did not write: GNU tar, sha256sum, OpenSSH,
+//! three COSE libraries, two Merkle tree libraries, Go's checksum database client.
+//!
+//! A stranger gets files, an empty home and no `promptos`. A tool that is not there skips its test by name;
+//! with `PROMPTOS_INTEROP=require` that fails. Only Go stays optional. The Python packages stand in
+//! `tests/interop/requirements.txt`; put the interpreter that has them first on the PATH.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing)]
+
+mod support;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::{Output, World, finish, text};
+
+/// The index of a run's entry in the ledger of [`Exchange`], which is its last.
+const RUN: usize = 6;
+
+/// A ledger with two signers and two log keys, and what a stranger was given of it.
+struct Exchange {
+    world: World,
+    /// The stranger's folder: `session.tar`, `bot.tar`, `run.tar`, `session.json`, `founder.pub`,
+    /// `bot.pub`, `entries/` with every statement, and an empty `home`.
+    away: PathBuf,
+}
+
+impl Exchange {
+    fn new() -> Self {
+        let world = World::new();
+        // Bytes that a careless tool would change: no line end, not ASCII, a separator that is no line end.
+        let gate = fs::read_to_string(repository("prompts/P01_scope_declaration.md")).unwrap();
+        let ours = format!("{}\nGröße: naïve \u{2028} no end", gate.replace("P01", "Q7"));
+        world.write("prompts/Q7_ours.md", ours);
+        world.write("art/run_record.json", r#"{"run_id": "nightly 42"}"#);
+        world.write("art/report/out.bin", [0, 255, 10, 13]);
+
+        let agent = world.root().join("agent");
+        let agent = agent.to_str().unwrap();
+        world.run(&["dev", "--prompts", "P00,Q7", "--developer", "Ada", "--notes", "first"]).ok();
+        world.run(&["key", "new", agent]).ok();
+        let public = format!("{agent}.pub");
+        world.run(&["key", "add", &public, "--identity", "bot", "--role", "agent", "--for", "founder"]).ok();
+        world
+            .run(&["--key", agent, "dev", "--prompts", "Q7", "--artifacts-dir", "../agent-art", "--quiet"])
+            .ok();
+        world.run(&["key", "rotate", "--log-key"]).ok();
+        world.run(&["dev", "--prompts", "P00,Q7,P05", "--notes", "ü"]).ok();
+        world.run(&["export", "--artifacts-dir", "art"]).ok();
+        world.run(&["attach", "--run-record", "art/run_record.json", "--artifacts-dir", "art"]).ok();
+
+        let away = world.root().join("away");
+        fs::create_dir_all(away.join("home")).unwrap();
+        fs::create_dir(away.join("entries")).unwrap();
+        let give = |from: &str, to: &str| fs::copy(world.root().join(from), away.join(to)).unwrap();
+        give("project/art/prompt_session.evidence.tar", "session.tar");
+        give("project/art/prompt_session.json", "session.json");
+        give("project/art/run.evidence.tar", "run.tar");
+        give("agent-art/prompt_session.evidence.tar", "bot.tar");
+        give("home/.config/promptos/id_ed25519.pub", "founder.pub");
+        give("agent.pub", "bot.pub");
+        for index in 0..=RUN {
+            let shown = world.json(&["show", &index.to_string()]);
+            let statement = world.run(&["cat", text(&shown, "/entry/id")]).ok().bytes;
+            fs::write(away.join(format!("entries/{index:020}.cose")), statement).unwrap();
+        }
+        Self { world, away }
+    }
+
+    /// A tool in the stranger's folder, with the stranger's home.
+    fn tool(&self, program: &str) -> Command {
+        let mut command = self.world.command(program, &self.away);
+        command.env("HOME", self.away.join("home"));
+        command
+    }
+
+    fn stranger(&self, program: &str, args: &[&str]) -> Output {
+        finish(self.tool(program).args(args)).ok()
+    }
+
+    /// Unpacks `<name>.tar` into the folder `<name>` with GNU tar.
+    fn unpack(&self, name: &str) -> PathBuf {
+        let folder = self.away.join(name);
+        fs::create_dir(&folder).unwrap();
+        self.stranger("tar", &["--extract", "--file", &format!("{name}.tar"), "--directory", name]);
+        folder
+    }
+
+    /// One of our scripts.
+    fn script(&self, name: &str, args: &[&str]) -> Output {
+        finish(self.tool("python3").args(["-E", "-s", "-B"]).arg(script(name)).args(args)).ok()
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.away.join(path)).unwrap()
+    }
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn script(name: &str) -> PathBuf {
+    repository("tests/interop").join(name)
+}
+
+/// Whether a test must be skipped, having said so, since a tool does not answer to these arguments.
+fn skip(test: &str, tools: &[(&str, &[&str])]) -> bool {
+    for (program, args) in tools {
+        let answer = Command::new(program).args(*args).output();
+        if !answer.is_ok_and(|answer| answer.status.success()) {
+            let what = format!("{test}: there is no `{program} {}`", args.join(" "));
+            assert!(std::env::var_os("PROMPTOS_INTEROP").is_none_or(|v| v != "require"), "{what}");
+            println!("skipped: {what}");
+            return true;
+        }
+    }
+    false
+}
+
+const TAR: (&str, &[&str]) = ("tar", &["--utc", "--version"]);
+
+#[test]
+fn cat_prints_the_statement_that_an_id_names() {
+    let exchange = Exchange::new();
+    for index in 0..=RUN {
+        let statement = exchange.read(&format!("entries/{index:020}.cose"));
+        let id = Sha256::new().chain_update([0]).chain_update(&statement).finalize();
+        let id = format!("entry:{}", hex::encode(id));
+        assert_eq!(id, text(&exchange.world.json(&["show", &index.to_string()]), "/entry/id"));
+        assert_eq!(exchange.world.run(&["cat", &id[..14]]).ok().bytes, statement, "by a prefix of 8 digits");
+    }
+    let other = format!("entry:{}", "0".repeat(64));
+    for unknown in [other.as_str(), "entry:", "entry:0", "entry:1", "entry:0123456", "entry:zzzzzzzzz"] {
+        let refused = exchange.world.run(&["cat", unknown]).expect(1, &["there is no entry", "promptos log"]);
+        assert!(refused.bytes.is_empty(), "{unknown}: {refused:?}");
+    }
+    exchange.world.run(&["cat", "00000000"]).expect(1, &["holds no content", "entry:"]);
+}
+
+#[test]
+fn gnu_tar_and_sha256sum_find_the_exact_prompts() {
+    if skip("gnu_tar_and_sha256sum", &[TAR, ("sha256sum", &["--version"])]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let listing = exchange.stranger("tar", &["--list", "--verbose", "--utc", "--file", "session.tar"]).stdout;
+    assert!(
+        listing.lines().all(|l| l.starts_with("-rw-r--r-- 0/0 ") && l.contains(" 1970-01-01 00:00 ")),
+        "{listing}"
+    );
+    // Session; genesis, the agent's enrolment, the new log key; three prompts and the details.
+    assert_eq!(listing.lines().count(), 2 + 3 * 2 + 4, "{listing}");
+    let folder = exchange.unpack("session");
+
+    let session: Value = serde_json::from_slice(&exchange.read("session.json")).unwrap();
+    let sources = [
+        ("P00.v1", repository("prompts/P00_context_lock.md")),
+        ("Q7.v1", exchange.world.project.join("prompts/Q7_ours.md")),
+        ("P05.v1", repository("prompts/P05_constrained_builder.md")),
+    ];
+    for (at, (reference, source)) in sources.iter().enumerate() {
+        let field = |name: &str| text(&session, &format!("/ledger/prompts/{at}/{name}"));
+        assert_eq!(field("ref"), *reference);
+        let blob = folder.join("blobs").join(field("blake3"));
+        assert_eq!(fs::read(&blob).unwrap(), fs::read(source).unwrap(), "{reference}");
+        let sum = exchange.stranger("sha256sum", &["--binary", blob.to_str().unwrap()]).stdout;
+        assert!(sum.starts_with(&format!("{} ", field("sha256"))), "{reference}: {sum}");
+    }
+}
+
+#[test]
+fn python_rebuilds_the_tar_and_recomputes_every_digest() {
+    let python = ("python3", ["-c", "import blake3, cbor2, cryptography"].as_slice());
+    if skip("rebuild.py and contents.py", &[TAR, python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    for (name, blobs) in [("session", 4), ("bot", 2), ("run", 6)] {
+        let folder = exchange.unpack(name);
+        let names = exchange.script("rebuild.py", &[&format!("{name}.tar")]).stdout;
+        assert!(names.starts_with("subject.cose\nsubject.tlog-proof\nentries/"), "{names}");
+        let described = exchange.script("contents.py", &[name]).json();
+        assert_eq!(described.as_object().unwrap().len(), blobs, "{name}: {described}");
+        assert_eq!(fs::read_dir(folder.join("blobs")).unwrap().count(), blobs);
+    }
+}
+
+#[test]
+fn cose_libraries_accept_statements_and_refuse_every_flipped_bit() {
+    let python = ("python3", ["-c", "import cwt, pycose, scitt_cose"].as_slice());
+    if skip("cose.py", &[TAR, python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let subjects =
+        [("session", "founder.pub", 5, 5), ("bot", "bot.pub", 3, 3), ("run", "founder.pub", RUN, 6)];
+    for (name, key, index, head) in subjects {
+        let folder = exchange.unpack(name);
+        let says = exchange.script("cose.py", &[&format!("{name}/subject.cose"), key]).json();
+        for library in ["cwt", "pycose", "scitt-cose"] {
+            assert_eq!(says["refused"][library], says["bits"], "{library}: {says}");
+        }
+        let shown = exchange.world.json(&["show", &index.to_string()]);
+        for field in ["id", "iss", "sub"] {
+            assert_eq!(says[field], shown["entry"][field], "{name}: {field}");
+        }
+        assert_eq!((&says["alg"], &says["head"]), (&Value::from(-8), &shown["entry"]["head"]));
+        assert_eq!(says["head"]["size"], head);
+        assert_eq!(says["type"], "application/vnd.promptos.statement+cbor");
+        assert_eq!(says["kid"], says["key"], "the kid is the fingerprint of the public key");
+        let cat = exchange.world.run(&["cat", text(&says, "/id")]).ok().bytes;
+        assert_eq!(cat, fs::read(folder.join("subject.cose")).unwrap());
+
+        // What the libraries refuse, the program refuses as well; the subject is the tar's first file.
+        for (part, at) in says["parts"].as_object().unwrap() {
+            let mut tar = exchange.read(&format!("{name}.tar"));
+            tar[512 + usize::try_from(at.as_u64().unwrap()).unwrap() + 40] ^= 1;
+            let changed = exchange.world.write("changed.tar", tar);
+            let verdict = exchange.world.run(&["verify", changed.to_str().unwrap()]);
+            assert_eq!(verdict.code, 3, "{part} changed: {verdict:#?}");
+        }
+    }
+}
+
+#[test]
+fn tree_libraries_compute_the_same_roots_and_accept_the_proofs() {
+    let python = ("python3", ["-c", "import cbor2, cryptography, pymerkle, scitt_cose"].as_slice());
+    if skip("tree.py", &[TAR, python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    // The agent's evidence was taken when the ledger had four entries.
+    for (name, size, proofs) in [("session", 6, 4), ("bot", 4, 3), ("run", 7, 5)] {
+        exchange.unpack(name);
+        let head = exchange.script("tree.py", &["entries", name]).json();
+        let wrong = 2 * 6 * proofs;
+        assert_eq!(
+            (&head["size"], &head["leaves"], &head["proofs"], &head["refused"]),
+            (&size.into(), &7.into(), &proofs.into(), &wrong.into()),
+            "{name}"
+        );
+        if name == "run" {
+            let audit = exchange.world.json(&["verify-chain"]);
+            assert!(audit.to_string().contains(text(&head, "/root")), "{audit:#}");
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_is_a_signed_note_to_others() {
+    let python = ("python3", ["-c", "import cbor2, cryptography"].as_slice());
+    if skip("note.py", &[TAR, python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let vkeys = ["session", "bot", "run"].map(|name| {
+        exchange.unpack(name);
+        exchange.script("note.py", &[name]).stdout
+    });
+    assert_eq!(vkeys[0], vkeys[2]);
+    assert_ne!(vkeys[0], vkeys[1], "the log key was replaced after the agent's session");
+
+    // Go, with the Debian packages golang-go and golang-golang-x-mod-dev.
+    let gopath = std::env::var("GOPATH").unwrap_or_else(|_| "/usr/share/gocode".to_owned());
+    let source = Path::new(&gopath).join("src/golang.org/x/mod/sumdb/note/note.go");
+    let go = Command::new("go").arg("version").output();
+    if !source.exists() || !go.is_ok_and(|answer| answer.status.success()) {
+        println!("skipped: interop/note/main.go: there is no go, or no golang.org/x/mod in GOPATH");
+        return;
+    }
+    let mut build = exchange.tool("go");
+    build.args(["build", "-o"]).arg(exchange.away.join("note")).arg(script("note/main.go"));
+    let goroot = std::env::var_os("GOROOT").map(|root| ("GOROOT", root));
+    build.env("GO111MODULE", "off").env("GOPROXY", "off").env("GOPATH", &gopath).envs(goroot);
+    finish(&mut build).ok();
+    let note = exchange.away.join("note");
+    for (name, vkey, index, size) in [("session", &vkeys[0], 5, 6), ("bot", &vkeys[1], 3, 4)] {
+        let (subject, proof) = (format!("{name}/subject.cose"), format!("{name}/subject.tlog-proof"));
+        let answer = exchange.stranger(note.to_str().unwrap(), &[vkey.trim(), &subject, &proof]).stdout;
+        let origin = vkey.split('+').next().unwrap();
+        assert_eq!(answer, format!("{origin} {size} {index}\n"));
+        let other =
+            exchange.tool(note.to_str().unwrap()).args([vkey.trim(), "session.json", &proof]).output();
+        assert!(!other.unwrap().status.success(), "Go accepts a proof of another leaf");
+    }
+}
+
+#[test]
+fn a_kid_is_the_fingerprint_that_openssh_shows() {
+    if skip("ssh-keygen", &[("ssh", &["-V"])]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let keys = exchange.world.json(&["key", "list"]);
+    let keys = keys["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let file = format!("{}.pub", text(key, "/identity"));
+        let line = exchange.stranger("ssh-keygen", &["-l", "-f", &file]).stdout;
+        assert_eq!(line.split(' ').nth(1), Some(text(key, "/kid")), "{line}");
+        assert!(line.starts_with("256 ") && line.ends_with("(ED25519)\n"), "{line}");
+    }
+}
+
+#[test]
+fn evidence_in_another_ledger_is_the_same_bytes() {
+    let python = ("python3", ["-c", "import blake3, cbor2, cryptography"].as_slice());
+    if skip("nested evidence", &[TAR, python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let keeper = World::new();
+    for (from, to) in
+        [("session.json", "prompt_session.json"), ("session.tar", "prompt_session.evidence.tar")]
+    {
+        keeper.write(&format!("art/{to}"), exchange.read(from));
+    }
+    keeper.write("art/run_record.json", r#"{"run_id": "r2"}"#);
+    keeper.run(&["init"]).ok();
+    keeper.run(&["attach", "--run-record", "art/run_record.json", "--artifacts-dir", "art"]).ok();
+    fs::write(exchange.away.join("keeper.tar"), keeper.read("art/run.evidence.tar")).unwrap();
+
+    let folder = exchange.unpack("keeper");
+    exchange.script("rebuild.py", &["keeper.tar"]);
+    exchange.script("note.py", &["keeper"]);
+    let described = exchange.script("contents.py", &["keeper"]).json();
+    let (blob, _) = described
+        .as_object()
+        .unwrap()
+        .iter()
+        .find(|(_, by)| by.to_string().contains("/evidence"))
+        .unwrap_or_else(|| panic!("no evidence in {described:#}"));
+    assert_eq!(fs::read(folder.join("blobs").join(blob)).unwrap(), exchange.read("session.tar"));
+}
+
+#[test]
+fn python_decodes_every_statement() {
+    let python = ("python3", ["-c", "import cbor2, cryptography, cwt"].as_slice());
+    if skip("decode.py", &[python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let counts = exchange.script("decode.py", &["entries"]).json();
+    assert_eq!(counts["statements"], RUN + 1, "{counts}");
+
+    let vectors = repository("ledger-format/vectors/accept");
+    if vectors.is_dir() {
+        let counts = exchange.script("decode.py", &[vectors.to_str().unwrap()]).json();
+        assert!(counts["statements"].as_u64().unwrap() > 0, "{counts}");
+    } else {
+        println!("skipped: decode.py: there are no vectors in {}", vectors.display());
+    }
+
+    // The script can fail: a changed statement, another key's statement, nothing at all.
+    let changed = exchange.away.join("changed");
+    fs::create_dir(&changed).unwrap();
+    let refused = |expected: &str| {
+        let mut command = exchange.tool("python3");
+        let output = finish(command.args(["-E", "-s", "-B"]).arg(script("decode.py")).arg(&changed));
+        output.expect(1, &[expected]);
+    };
+    refused("there is no statement");
+    let mut statement = exchange.read("entries/00000000000000000001.cose");
+    fs::write(changed.join("1.cose"), &statement).unwrap();
+    refused("no key has the kid");
+    fs::write(changed.join("0.cose"), exchange.read("entries/00000000000000000000.cose")).unwrap();
+    *statement.last_mut().unwrap() ^= 1;
+    fs::write(changed.join("1.cose"), &statement).unwrap();
+    refused("InvalidSignature");
+}

@@ -1,0 +1,127 @@
+//! One person at a machine of their own: a home, a project folder, and the `promptos` program.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)] // each test file uses what it needs
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a run of a program left behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// Stdout as it is, for `cat`.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Output {
+    /// Everything that a person reads.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Stdout as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self:#?}"))
+    }
+
+    /// Asserts the exit code and that the output holds each of the texts.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32, texts: &[&str]) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        let all = self.text();
+        for text in texts {
+            assert!(all.contains(text), "'{text}' is missing: {self:#?}");
+        }
+        self
+    }
+
+    /// Asserts success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.expect(0, &[])
+    }
+}
+
+/// A temporary folder with `home/` and `project/`, gone when dropped.
+pub(crate) struct World {
+    temp: tempfile::TempDir,
+    pub(crate) home: PathBuf,
+    pub(crate) project: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        // The real path, so that what programs print can be compared.
+        let root = temp.path().canonicalize().unwrap();
+        let (home, project) = (root.join("home"), root.join("project"));
+        fs::create_dir(&home).unwrap();
+        fs::create_dir(&project).unwrap();
+        Self { temp, home, project }
+    }
+
+    /// The folder of all this.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.temp.path().canonicalize().unwrap()
+    }
+
+    /// `promptos` in the project folder.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.run_in(&self.project, args)
+    }
+
+    /// `promptos` in another folder.
+    pub(crate) fn run_in(&self, dir: &Path, args: &[&str]) -> Output {
+        finish(self.command(env!("CARGO_BIN_EXE_promptos"), dir).args(args))
+    }
+
+    /// The report of `promptos --json …`, which must succeed.
+    #[track_caller]
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let all: Vec<&str> = ["--json"].iter().chain(args).copied().collect();
+        self.run(&all).ok().json()
+    }
+
+    /// A program that knows nothing of the machine that the test runs on but the PATH.
+    pub(crate) fn command(&self, program: &str, dir: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().current_dir(dir).stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &self.home);
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CEILING_DIRECTORIES", self.root());
+        command
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.project.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, content).unwrap();
+        file
+    }
+
+    /// Reads a file of the project.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.project.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+}
+
+pub(crate) fn finish(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        bytes: output.stdout,
+    }
+}
+
+/// A JSON text, which must be there.
+#[track_caller]
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text {pointer} in {value:#}"))
+}
