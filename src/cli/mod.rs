@@ -3,6 +3,7 @@
 
 mod attach;
 mod cat;
+mod checkpoint;
 mod context;
 mod dev;
 mod export;
@@ -86,6 +87,7 @@ enum Command {
     Log(log::Log),
     Show(show::Show),
     Cat(cat::Cat),
+    Checkpoint(checkpoint::Checkpoint),
     #[command(subcommand)]
     Pin(pin::Pin),
     #[command(subcommand)]
@@ -135,6 +137,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Log(command) => command.run(&context),
         Command::Show(command) => command.run(&context),
         Command::Cat(command) => command.run(&context),
+        Command::Checkpoint(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
