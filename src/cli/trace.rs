@@ -135,10 +135,10 @@ fn print(context: &Context<'_>, traced: &Traced, duties: &[DutyConflict]) -> Res
 /// A step on one line and its particulars on the next, indented by depth.
 fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
     let indent = "  ".repeat(depth);
-    let verdict = if step.verdict == "ok" {
-        format!("{GOOD}ok{GOOD:#}")
-    } else {
-        format!("{BAD}{}{BAD:#}", safe(&step.verdict))
+    let verdict = match (step.verdict.as_str(), step.note) {
+        ("ok", None) => format!("{GOOD}ok{GOOD:#}"),
+        ("ok", Some(note)) => format!("{WARN}{note}{WARN:#}"),
+        (wrong, _) => format!("{BAD}{}{BAD:#}", safe(wrong)),
     };
     context.ui.line(&format!(
         "{indent}{BOLD}{}{BOLD:#} {}  {verdict}",

@@ -23,6 +23,9 @@ pub struct Step {
     pub content: Option<Found>,
     /// `ok`, or what does not hold.
     pub verdict: String,
+    /// What nobody may overlook although it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
     /// What this step leads to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
@@ -200,6 +203,7 @@ impl Ledger {
             entry: Some(signed(entry.index, statement)),
             content: None,
             verdict,
+            note: None,
             steps: Vec::new(),
         })
     }
@@ -222,6 +226,8 @@ impl Ledger {
                 step.steps.push(self.content_step("prompt", &entry.statement.name, &prompt.content)?);
             }
             Body::Import(import) => {
+                // Whoever imported it vouches for having seen it, not for what it says.
+                step.note = Some("unproven: integrity only, unsigned by its author");
                 step.steps.push(self.content_step("record", &import.format, &import.content)?);
             }
             _ => {}
@@ -257,7 +263,7 @@ impl Ledger {
             let erased = evidence.erased.contains(&used.content.blake3);
             let content = Some(found(&used.content, if erased { "erased" } else { "present" }));
             let (what, name) = ("prompt".to_owned(), used.reference.clone());
-            Step { what, name, entry: None, content, verdict: "ok".to_owned(), steps: Vec::new() }
+            Step { what, name, entry: None, content, verdict: "ok".to_owned(), note: None, steps: Vec::new() }
         };
         Ok(Step {
             what: statement.kind.clone(),
@@ -265,6 +271,7 @@ impl Ledger {
             entry: Some(entry),
             content: None,
             verdict: "ok".to_owned(),
+            note: None,
             steps: prompts.iter().map(step).collect(),
         })
     }
@@ -285,6 +292,7 @@ impl Ledger {
             entry: None,
             content: Some(found(descriptor, state)),
             verdict,
+            note: None,
             steps: Vec::new(),
         })
     }
@@ -292,7 +300,7 @@ impl Ledger {
 
 fn unknown_session(id: &EntryId, why: &str) -> Step {
     let (what, name) = ("session".to_owned(), id.to_string());
-    Step { what, name, entry: None, content: None, verdict: why.to_owned(), steps: Vec::new() }
+    Step { what, name, entry: None, content: None, verdict: why.to_owned(), note: None, steps: Vec::new() }
 }
 
 fn signed(index: u64, statement: &Statement) -> Signed {
