@@ -2,8 +2,9 @@ use super::context::Context;
 use super::ui::{BAD, BOLD, DIM, WARN, safe};
 use clap::Subcommand;
 use promptos::error::{Error, Kind, Result};
+use promptos::keys::Key;
 use promptos::ledger::Ledger;
-use promptos::session::plan_import;
+use promptos::session::{OldLog, plan_import, read_old_log};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,22 @@ pub(crate) enum Session {
 impl Session {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let Self::Import { files } = self;
-        let key = context.key()?;
-        let ledger = context.write_or_create(&key)?;
+        let logs: Vec<_> = files.iter().map(|path| (path, read_old_log(path))).collect();
+        // A ledger and a key are made only for something that can be recorded.
+        let open = || {
+            let key = context.key()?;
+            Ok((context.write_or_create(&key)?, key))
+        };
+        let open = logs.iter().any(|(_, log)| log.is_ok()).then(open).transpose()?;
         let mut worst: Option<Kind> = None;
         let mut results = Vec::new();
-        for path in &files {
-            let result = match one(context, &ledger, &key, path) {
+        for (path, log) in logs {
+            let result = match (log, &open) {
+                (Ok(log), Some((ledger, key))) => one(context, ledger, key, path, log),
+                (Ok(_), None) => Err(Error::bug("a log without a ledger")),
+                (Err(error), _) => Err(error),
+            };
+            let result = match result {
                 Ok(result) => result,
                 Err(error) if matches!(error.kind(), Kind::Failed | Kind::Integrity) => {
                     // An integrity violation outweighs bad input.
@@ -50,14 +61,14 @@ impl Session {
     }
 }
 
-fn one(context: &Context<'_>, ledger: &Ledger, key: &promptos::keys::Key, path: &Path) -> Result<Value> {
-    let outcome = plan_import(ledger, path, context.random()?)?;
-    let assurance = if outcome.checked.is_empty() {
-        "unproven: it carries no hashes and its author did not sign it".to_owned()
-    } else {
-        format!("unproven: integrity only ({} agree), its author did not sign it", outcome.checked.join(", "))
+fn one(context: &Context<'_>, ledger: &Ledger, key: &Key, path: &Path, log: OldLog) -> Result<Value> {
+    let (checked, prompts) = (log.checked.clone(), log.prompts.clone());
+    let agree = match &*checked {
+        [] => "unproven: it carries no hashes and its author did not sign it".to_owned(),
+        [one] => format!("unproven: integrity only ({one} agrees), its author did not sign it"),
+        more => format!("unproven: integrity only ({} agree), its author did not sign it", more.join(", ")),
     };
-    let (index, id, label) = match outcome.new {
+    let (index, id, label) = match plan_import(ledger, log, context.random()?)? {
         Err(index) => (index, None, "known"),
         Ok(new) => {
             let entry = context.append(ledger, key, &new)?;
@@ -67,11 +78,12 @@ fn one(context: &Context<'_>, ledger: &Ledger, key: &promptos::keys::Key, path: 
     if !context.ui.json {
         let shown = safe(&path.display().to_string());
         context.ui.line(&format!(
-            "{BOLD}{label:<8}{BOLD:#}  {shown} {DIM}entry {index}, {}{DIM:#}\n          {WARN}{assurance}{WARN:#}", outcome.prompts.join(", ")
+            "{BOLD}{label:<8}{BOLD:#}  {shown} {DIM}entry {index}, {}{DIM:#}\n          {WARN}{agree}{WARN:#}",
+            prompts.join(", ")
         ))?;
     }
     Ok(json!({
-        "file": path, "result": label, "index": index, "entry": id, "prompts": outcome.prompts,
-        "checked": outcome.checked, "assurance": "integrity only, unsigned by its author",
+        "file": path, "result": label, "index": index, "entry": id, "prompts": prompts,
+        "checked": checked, "assurance": "integrity only, unsigned by its author",
     }))
 }

@@ -11,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What an old session log says of itself, after its own hashes were checked.
-pub struct ImportOutcome {
-    /// What to append; `None` when the same bytes were imported before, as this entry.
-    pub new: std::result::Result<New, u64>,
+/// An old session log that agrees with itself.
+pub struct OldLog {
+    bytes: Vec<u8>,
+    /// The file's name.
+    name: String,
     /// Which of its hashes were there and agreed.
     pub checked: Vec<String>,
     /// Which prompts it claims.
@@ -25,36 +26,49 @@ pub struct ImportOutcome {
 ///
 /// # Errors
 /// Failed for what is no such log; integrity for one whose own hashes disagree.
-pub fn plan_import(ledger: &Ledger, path: &Path, salt: [u8; 16]) -> Result<ImportOutcome> {
+pub fn read_old_log(path: &Path) -> Result<OldLog> {
     let shown = path.display();
     let (bytes, parsed) = read_json(path)?;
     let Value::Object(log) = parsed else {
         return Err(Error::failed(format!("{shown} is not a session log: it is not an object")));
     };
+    if log.contains_key("ledger") {
+        return Err(Error::failed(format!(
+            "{shown} is no old session log: its session is in a ledger already"
+        ))
+        .hint("its evidence proves it: promptos verify FILE"));
+    }
     let prompts =
         check_fields(&log).map_err(|why| Error::failed(format!("{shown} is not a session log: {why}")))?;
     let mut checked = check_hashes(&log).map_err(|why| Error::integrity(format!("{shown}: {why}")))?;
     if check_sidecar(path, &bytes)? {
         checked.push("sidecar".to_owned());
     }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(OldLog { bytes, name, checked, prompts })
+}
 
-    let content = Descriptor::of(&bytes, "application/json");
+/// Puts the statement together; `Err` with the entry's index when the same bytes were imported before.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn plan_import(ledger: &Ledger, log: OldLog, salt: [u8; 16]) -> Result<std::result::Result<New, u64>> {
+    let content = Descriptor::of(&log.bytes, "application/json");
     let before = ledger.naming(&content.blake3)?;
     if let Some(entry) = before.iter().find(|entry| matches!(entry.statement.body, Body::Import(_))) {
-        return Ok(ImportOutcome { new: Err(entry.index), checked, prompts });
+        return Ok(Err(entry.index));
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let details = Details { salt, fields: BTreeMap::from([("file".to_owned(), name)]) }.to_bytes();
+    let details = Details { salt, fields: BTreeMap::from([("file".to_owned(), log.name)]) }.to_bytes();
     let described = Descriptor::of(&details, DETAILS_TYPE);
     let body = Body::Import(Import {
         format: "promptos-session".to_owned(),
         content: content.clone(),
-        checked: checked.clone(),
+        checked: log.checked,
         details: Some(described.clone()),
     });
     let name = format!("promptos-session.{}", hex::encode(content.blake3.0.get(..8).unwrap_or_default()));
-    let contents = vec![Content::Bytes(content, bytes), Content::Bytes(described, details)];
-    Ok(ImportOutcome { new: Ok(New { name, body, contents, next_log_key: None }), checked, prompts })
+    let contents = vec![Content::Bytes(content, log.bytes), Content::Bytes(described, details)];
+    Ok(Ok(New { name, body, contents, next_log_key: None }))
 }
 
 /// The fields that every version of the log has, and none that no version has; the prompts it names.
@@ -90,6 +104,13 @@ fn check_fields(log: &Map<String, Value>) -> std::result::Result<Vec<String>, St
     if let Some(name) = log.keys().find(|name| !known.contains(&name.as_str())) {
         return Err(format!("no version of the log has a field '{}'", name.escape_debug()));
     }
+    if let Some(pas) = log.get("pas") {
+        let text = |name| pas.get(name).is_some_and(Value::is_string);
+        let known = ["stack_id", "stack_version", "compiled_hash"];
+        if !known.into_iter().all(text) || pas.as_object().is_none_or(|pas| pas.len() != known.len()) {
+            return Err("the field 'pas' does not name a stack, its version and its hash".to_owned());
+        }
+    }
     let prompts = log.get("prompts_used").ok_or("the field 'prompts_used' is missing")?;
     let prompts = prompts.as_array().filter(|prompts| !prompts.is_empty());
     let prompts = prompts.ok_or("the field 'prompts_used' is not a list of at least one id")?;
@@ -107,6 +128,11 @@ fn check_hashes(log: &Map<String, Value>) -> std::result::Result<Vec<String>, St
     base.shift_remove("artifact_hash");
     base.shift_remove("chain_hash");
     let (artifact, chain) = hashes_v1(&base);
+    if log.contains_key("artifact_hash") != log.contains_key("chain_hash") {
+        return Err(
+            "it has one of artifact_hash and chain_hash; logs have both or none: it was changed".to_owned()
+        );
+    }
     let mut checked = Vec::new();
     for (name, right) in [("artifact_hash", artifact), ("chain_hash", chain)] {
         match log.get(name) {
@@ -131,9 +157,13 @@ fn check_sidecar(path: &Path, bytes: &[u8]) -> Result<bool> {
     let right = hex::encode(Sha256::digest(bytes));
     let stated = text.split_whitespace().next().unwrap_or_default();
     if stated != right {
+        let name = sidecar.file_name().unwrap_or_default().display();
+        // As much as a hash has, since anything may stand there.
+        let stated: String = stated.chars().take(64).collect();
+        let stated = if stated.is_empty() { "nothing" } else { &stated };
         return Err(Error::integrity(format!(
-            "{} says {stated}, the file has {right}: one of them was changed",
-            sidecar.display()
+            "{}: {name} beside it says {stated}, the file has {right}: one of them was changed",
+            path.display()
         )));
     }
     Ok(true)
