@@ -1,20 +1,27 @@
 //! One person at a machine of their own: a home, a project folder, and the `promptos` program.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)] // each test file uses what it needs
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // each test file uses what it needs
+
+pub(crate) mod v1;
 
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::{fmt, fs};
 
 /// What a run of a program left behind.
-#[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// Stdout as it is, for `cat`.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
 }
 
 impl Output {
@@ -25,16 +32,19 @@ impl Output {
 
     /// Stdout as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self:#?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {self:?}"))
     }
 
     /// Asserts the exit code and that the output holds each of the texts.
     #[track_caller]
     pub(crate) fn expect(self, code: i32, texts: &[&str]) -> Self {
-        assert_eq!(self.code, code, "{self:#?}");
+        assert_eq!(self.code, code, "{self:?}");
         let all = self.text();
         for text in texts {
-            assert!(all.contains(text), "'{text}' is missing: {self:#?}");
+            assert!(all.contains(text), "'{text}' is missing: {self:?}");
+        }
+        for leak in ["panicked", "RUST_BACKTRACE", "Some(", "Err(", "Error {"] {
+            assert!(!all.contains(leak), "no person wants to read '{leak}': {self:?}");
         }
         self
     }
@@ -62,6 +72,18 @@ impl World {
         fs::create_dir(&home).unwrap();
         fs::create_dir(&project).unwrap();
         Self { temp, home, project }
+    }
+
+    /// Someone whom git knows, with a repository of one commit.
+    pub(crate) fn with_git(name: &str, email: &str) -> Self {
+        let world = Self::new();
+        world.git(&["config", "--global", "user.name", name]).ok();
+        world.git(&["config", "--global", "user.email", email]).ok();
+        world.git(&["config", "--global", "init.defaultBranch", "main"]).ok();
+        world.git(&["init", "--quiet"]).ok();
+        world.write("README.md", "a project\n");
+        world.commit("first");
+        world
     }
 
     /// The folder of all this.
@@ -95,6 +117,15 @@ impl World {
         command
     }
 
+    pub(crate) fn git(&self, args: &[&str]) -> Output {
+        finish(self.command("git", &self.project).args(args))
+    }
+
+    pub(crate) fn commit(&self, message: &str) {
+        self.git(&["add", "--all"]).ok();
+        self.git(&["commit", "--quiet", "--message", message]).ok();
+    }
+
     /// Writes a file of the project.
     pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let file = self.project.join(path);
@@ -108,6 +139,25 @@ impl World {
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         fs::read(self.project.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
+
+    /// Every file of the project but the ledger's own, by relative path.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.project.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let name = entry.file_name();
+                match entry.file_type().unwrap().is_dir() {
+                    true if name == ".promptos" || name == ".git" => {}
+                    true => folders.push(entry.path()),
+                    false => files
+                        .push(entry.path().strip_prefix(&self.project).unwrap().to_str().unwrap().to_owned()),
+                }
+            }
+        }
+        files.sort();
+        files
+    }
 }
 
 pub(crate) fn finish(command: &mut Command) -> Output {
@@ -118,6 +168,28 @@ pub(crate) fn finish(command: &mut Command) -> Output {
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         bytes: output.stdout,
     }
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// `$PROMPTOS_CORPORA`, if it is set.
+pub(crate) fn corpora() -> Option<PathBuf> {
+    let folder = std::env::var_os("PROMPTOS_CORPORA").map(PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: PROMPTOS_CORPORA is not set");
+    }
+    folder
 }
 
 /// A JSON text, which must be there.
