@@ -96,6 +96,12 @@ fn timestamp(seconds: u64) -> Result<String> {
 /// # Errors
 /// Failed, for prompt ids that the schema cannot hold (it knows `P` and two digits only).
 pub fn strict_v1(document: &Map<String, Value>) -> Result<(String, String)> {
+    let text = pretty_v1(&document_v1(document)?);
+    let sum = hex::encode(Sha256::digest(text.as_bytes()));
+    Ok((text, format!("{sum}  {}\n", super::SESSION_FILE)))
+}
+
+fn document_v1(document: &Map<String, Value>) -> Result<Map<String, Value>> {
     let fields = [
         "timestamp_utc",
         "prompt_os_version",
@@ -117,17 +123,21 @@ pub fn strict_v1(document: &Map<String, Value>) -> Result<(String, String)> {
             .hint("export without --strict-v1"));
         }
     }
-    for name in ["developer", "target_repo"] {
+    for (name, option) in [("developer", "--developer"), ("target_repo", "--target-repo")] {
         if old.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
-            return Err(Error::failed(format!("the old schema does not allow an empty {name}")));
+            return Err(Error::failed(format!("the old schema does not allow an empty {name}"))
+                .hint(format!("record a session with {option} NAME, or export without --strict-v1")));
         }
     }
     let (artifact, chain) = hashes_v1(&old);
     old.insert("artifact_hash".to_owned(), Value::from(artifact));
     old.insert("chain_hash".to_owned(), Value::from(chain));
-    let text = pretty_v1(&old);
-    let sum = hex::encode(Sha256::digest(text.as_bytes()));
-    Ok((text, format!("{sum}  {}\n", super::SESSION_FILE)))
+    Ok(old)
+}
+
+/// A strict export says nothing of a ledger; only the evidence beside it does.
+fn is_v1(file: &Map<String, Value>) -> bool {
+    file.contains_key("artifact_hash") && !file.contains_key("ledger")
 }
 
 /// The two hashes of a PromptOS session without them: over its pretty-printed text, and over that hash
@@ -154,12 +164,8 @@ fn pretty_v1(map: &Map<String, Value>) -> String {
 pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
     let shown = path.display();
     let (_, parsed) = read_json(path)?;
-    let entry =
+    let stated =
         parsed.pointer("/ledger/entry").and_then(Value::as_str).and_then(|id| id.parse::<EntryId>().ok());
-    let (Some(entry), Value::Object(file)) = (entry, &parsed) else {
-        return Err(Error::failed(format!("{shown} names no ledger entry"))
-            .hint("sessions of PromptOS 1.0 are imported: promptos session import FILE"));
-    };
     let tar_path = evidence_beside(path);
     let evidence = match std::fs::read(&tar_path) {
         Ok(tar) => {
@@ -168,6 +174,12 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
         Err(e) => return Err(Error::failed(format!("cannot read {}: {e}", tar_path.display()))),
+    };
+    let proved = evidence.as_ref().map(|(evidence, _)| evidence.subject.statement.id);
+    let entry = stated.or(parsed.as_object().filter(|file| is_v1(file)).and(proved));
+    let (Some(entry), Value::Object(file)) = (entry, &parsed) else {
+        return Err(Error::failed(format!("{shown} names no ledger entry"))
+            .hint("sessions of PromptOS 1.0 are imported: promptos session import FILE"));
     };
     if let Some((evidence, _)) = &evidence
         && evidence.subject.statement.id != entry
@@ -222,6 +234,13 @@ fn evidence_beside(path: &Path) -> PathBuf {
 
 /// Names the first field in which the file differs from what its statement says.
 fn compare(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Path) -> Result<()> {
+    if is_v1(file) {
+        return differ(file, &document_v1(statement)?, path);
+    }
+    differ(file, statement, path)
+}
+
+fn differ(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Path) -> Result<()> {
     let names = statement.keys().chain(file.keys());
     for name in names {
         let (said, signed) = (file.get(name), statement.get(name));
@@ -229,7 +248,7 @@ fn compare(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Pat
             continue;
         }
         if let (Some(Value::Object(said)), Some(Value::Object(signed))) = (said, signed) {
-            return compare(said, signed, path);
+            return differ(said, signed, path);
         }
         let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
         return Err(Error::findings(format!(
