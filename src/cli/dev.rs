@@ -10,6 +10,9 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Where the PR block says that the artifact will be, unless it is written elsewhere.
+const EVIDENCE_FOLDER: &str = "artifacts/evidence";
+
 /// Record a governed session: lint, resolve, bind, sign, append, print the PR block
 #[derive(Args)]
 pub(crate) struct Dev {
@@ -80,7 +83,7 @@ impl Dev {
             .chain(planned.remarks.iter().cloned())
             .for_each(|text| context.ui.warn(&one_line(&text, 2000)));
         if let Some(dir) = &self.artifacts_dir {
-            check_folder(dir)?;
+            check_folder(dir, self.force)?;
         }
 
         let key = context.key()?;
@@ -92,7 +95,7 @@ impl Dev {
         ledger.check_bindings(refs.collect::<Vec<(&str, Address)>>())?;
         let entry = context.append(&ledger, &key, &planned.new)?;
 
-        let mut artifact = PathBuf::from("artifacts/evidence").join(SESSION_FILE);
+        let mut artifact = None;
         if let Some(dir) = &self.artifacts_dir {
             let written = export::write(&ledger, &entry, dir, self.force, false);
             let written = written.map_err(|e| {
@@ -101,7 +104,7 @@ impl Dev {
                     entry.statement.id
                 ))
             })?;
-            artifact = written;
+            artifact = Some(written);
         }
         let used: Vec<&str> = planned.prompts.iter().map(|prompt| prompt.id.as_str()).collect();
         let detail = |name: &str| details.get(name).map(String::as_str).unwrap_or_default();
@@ -124,22 +127,39 @@ impl Dev {
             entry.statement.issuer,
             Kid::of(&key.public)
         ));
+        let shown = match &artifact {
+            Some(path) => in_project(context, path),
+            None => {
+                context.ui.note(&format!(
+                    "its artifact is not written yet: promptos export --artifacts-dir {EVIDENCE_FOLDER}"
+                ));
+                Path::new(EVIDENCE_FOLDER).join(SESSION_FILE)
+            }
+        };
         let block = [
             "> **Governed Session**".to_owned(),
-            field("PromptOS Version", super::version::TOOL),
-            field("Prompts Used", &used.join(", ")),
-            field("Session Artifact", &artifact.to_string_lossy()),
-            field("Developer", detail("developer")),
-            field("Target Repo", detail("target")),
-            field("Ledger Entry", &entry.statement.id.to_string()),
+            field("PromptOS Version", super::version::TOOL, 200),
+            field("Prompts Used", &used.join(", "), usize::MAX),
+            field("Session Artifact", &shown.to_string_lossy(), 1000),
+            field("Developer", detail("developer"), 200),
+            field("Target Repo", detail("target"), 200),
+            field("Ledger Entry", &entry.statement.id.to_string(), 200),
         ];
         context.ui.line(&block.join("\n"))
     }
 }
 
 /// One line of the PR block; what stands in it cannot leave its code span.
-fn field(name: &str, value: &str) -> String {
-    format!("> - {name}: `{}`", one_line(value, 200).replace('`', "'"))
+fn field(name: &str, value: &str, max: usize) -> String {
+    format!("> - {name}: `{}`", one_line(value, max).replace('`', "'"))
+}
+
+/// A path as everybody who has the project would write it. Where it lies on this machine is nobody's business.
+fn in_project(context: &Context<'_>, path: &Path) -> PathBuf {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real(&context.dir.join(path));
+    let below = path.strip_prefix(real(&context.root())).map(Path::to_owned);
+    below.unwrap_or_else(|_| path.file_name().map(PathBuf::from).unwrap_or_default())
 }
 
 fn no_prompts(catalog: &Catalog) -> Error {
@@ -151,9 +171,15 @@ fn no_prompts(catalog: &Catalog) -> Error {
     error
 }
 
-fn check_folder(dir: &Path) -> Result<()> {
+/// A new session's files never equal those that are there.
+fn check_folder(dir: &Path, force: bool) -> Result<()> {
     if dir.exists() && !dir.is_dir() {
         return Err(Error::failed(format!("{} is not a folder", dir.display())));
+    }
+    let file = dir.join(SESSION_FILE);
+    if file.exists() && !force {
+        return Err(Error::failed(format!("{} is there already; nothing was recorded", file.display()))
+            .hint("--force replaces it, and the session that it names stays in the ledger"));
     }
     Ok(())
 }
