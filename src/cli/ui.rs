@@ -64,7 +64,16 @@ impl Ui {
         }
         let text =
             serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
-        self.line(&text)
+        // Not as a line: what strips colours would take control characters out of the values. JSON leaves DEL
+        // and its like as they are; a terminal should not get them.
+        let control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+        let mut shown = String::with_capacity(text.len() + 1);
+        for c in text.chars() {
+            if control(c) { shown.push_str(&format!("\\u{:04x}", c as u32)) } else { shown.push(c) }
+        }
+        shown.push('\n');
+        self.bytes(shown.as_bytes())?;
+        self.flush()
     }
 
     /// Something the person may want to know.
