@@ -1,7 +1,7 @@
 //! Prompts and session logs of the systems that came before, as they really are. Needs the folder that
 //! `PROMPTOS_CORPORA` names; without it every test passes and says that it skipped.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)] // a test may
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Session logs of PromptOS 0.3 to 1.0: read as what they are, and written for those who still validate them.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)] // a test may
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! One person at a machine of their own: a home, a project folder, and the `promptos` program.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // each test file uses what it needs
+#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)] // each test file uses what it needs
 
 pub(crate) mod v1;
 
