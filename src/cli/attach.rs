@@ -111,7 +111,7 @@ impl Attach {
         if context.ui.json {
             return context.ui.report("attach", json!({
                 "entry": super::show::entry_json(&entry), "run_id": planned.run_id, "artifacts": planned.artifacts,
-                "sessions": super::show::sessions_json(&entry), "duties": duties, "evidence": tar, "recorded": !again,
+                "sessions": super::show::sessions_json(&entry.statement.body), "duties": duties, "evidence": tar, "recorded": !again,
             }));
         }
         let cited = planned.local.len() + planned.foreign.len();

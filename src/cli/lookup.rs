@@ -46,7 +46,11 @@ pub(crate) fn find_entry(ledger: &Ledger, wanted: &str) -> Result<Option<Entry>>
             return Ok(Some(entry));
         }
     }
-    Ok(None)
+    // A run id as the orchestrator writes it may need encoding to be a name.
+    match run_name(wanted) {
+        Ok(name) => Ok(ledger.by_subject(&format!("run/{name}"))?.pop()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Content that the ledger names, by address or unique prefix of it.
@@ -62,6 +66,21 @@ pub(crate) fn content(ledger: &Ledger, wanted: &str) -> Result<Option<Address>> 
         );
     }
     Ok(found.pop())
+}
+
+/// Content that only another ledger's evidence holds, which a run cites: its address, session and bytes.
+pub(crate) fn foreign_content(ledger: &Ledger, wanted: &str) -> Result<Option<(Address, EntryId, Vec<u8>)>> {
+    let digits = wanted.strip_prefix("blake3:").unwrap_or(wanted);
+    if !is_prefix(digits) {
+        return Ok(None);
+    }
+    let mut found = ledger.foreign_contents(digits)?;
+    if found.len() > 1 {
+        return Err(
+            Error::failed(format!("more than one content begins with {digits}")).hint("give more digits")
+        );
+    }
+    Ok(found.pop_first().map(|(address, (session, bytes))| (address, session, bytes)))
 }
 
 pub(crate) fn entry_id(wanted: &str) -> Option<EntryId> {

@@ -30,7 +30,7 @@ impl Show {
             return context.ui.report("show", json!({
                 "entry": entry_json(&entry),
                 "says": says(&statement.body).into_iter().map(|(name, text)| json!([name, text])).collect::<Vec<_>>(),
-                "sessions": sessions_json(&entry),
+                "sessions": sessions_json(&entry.statement.body),
                 "details": details.map(|details| details.fields),
                 "files": files.collect::<Vec<_>>(),
                 "contents": contents.iter().map(|(name, state)| json!({"content": name, "state": state})).collect::<Vec<_>>(),
@@ -193,8 +193,8 @@ pub(crate) fn statement_json(index: u64, statement: &Statement) -> Value {
 }
 
 /// The sessions that a run cites.
-pub(crate) fn sessions_json(entry: &Entry) -> Vec<Value> {
-    let Body::Run(run) = &entry.statement.body else { return Vec::new() };
+pub(crate) fn sessions_json(body: &Body) -> Vec<Value> {
+    let Body::Run(run) = body else { return Vec::new() };
     let cited = run.sessions.iter().map(|cited| {
         json!({
             "entry": cited.entry.to_string(),

@@ -2,6 +2,7 @@ use super::context::Context;
 use super::lookup;
 use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
 use clap::Args;
+use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Descriptor};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Entry, Ledger, Step, Traced};
@@ -65,7 +66,12 @@ fn trace_name(ledger: &Ledger, what: &str) -> Result<(Traced, Option<Entry>)> {
         }
     }
     let content = lookup::content(ledger, what)?;
-    let traced = content.map(|address| ledger.trace_content(&address)).transpose()?.flatten();
+    let mut traced = content.map(|address| ledger.trace_content(&address)).transpose()?.flatten();
+    if traced.is_none()
+        && let Some((_, session, _)) = lookup::foreign_content(ledger, what)?
+    {
+        traced = ledger.trace_foreign(&session)?;
+    }
     traced.map(|traced| (traced, None)).ok_or_else(|| unknown(what))
 }
 
@@ -75,8 +81,8 @@ fn trace_entry(ledger: &Ledger, entry: Entry) -> Result<(Traced, Option<Entry>)>
     Ok((traced, is_run.then_some(entry)))
 }
 
-/// By a file's content: what the ledger was told of these very bytes; else the session that a
-/// prompt_session.json names.
+/// By a file's content: what the ledger was told of these very bytes; else the statement that evidence
+/// proves or a prompt_session.json names.
 fn trace_file(ledger: &Ledger, path: &Path) -> Result<(Traced, Option<Entry>)> {
     let (Descriptor { blake3, .. }, _) = describe(path)?;
     let naming = ledger.naming(&blake3)?;
@@ -94,10 +100,17 @@ fn trace_file(ledger: &Ledger, path: &Path) -> Result<(Traced, Option<Entry>)> {
         std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?;
     let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
     let text = |pointer: &str| json.as_ref()?.pointer(pointer)?.as_str();
-    if text("/ledger/entry").is_some() {
-        let found = find_session(ledger, path)?;
-        if let Some(entry) = ledger.by_id(&found.entry)? {
+    let about = if text("/ledger/entry").is_some() {
+        Some(find_session(ledger, path)?.entry)
+    } else {
+        Evidence::open(&bytes).ok().map(|evidence| evidence.subject.statement.id)
+    };
+    if let Some(id) = about {
+        if let Some(entry) = ledger.by_id(&id)? {
             return trace_entry(ledger, entry);
+        }
+        if let Some(traced) = ledger.trace_foreign(&id)? {
+            return Ok((traced, None));
         }
     }
     if let Some(id) = text("/run_id")
@@ -164,10 +177,14 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
         ))?;
     }
     if let Some(content) = &step.content {
-        context.ui.line(&format!(
-            "{indent}  {DIM}{}, {} bytes, {}{DIM:#}",
-            content.address, content.size, content.state
-        ))?;
+        // An artifact is listed with its digest; its bytes are kept only when asked for.
+        let state = match (step.what.as_str(), content.state) {
+            ("file", "missing") => "listed, its bytes are not kept here",
+            (_, state) => state,
+        };
+        context
+            .ui
+            .line(&format!("{indent}  {DIM}{}, {} bytes, {}{DIM:#}", content.address, content.size, state))?;
     }
     step.steps.iter().try_for_each(|inner| print_step(context, inner, depth + 1))
 }

@@ -57,6 +57,7 @@ impl Verify {
                 "entry": super::show::statement_json(evidence.subject.proof.index, statement),
                 "contents": evidence.blobs.len(),
                 "erased": evidence.erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "sessions": super::show::sessions_json(&statement.body),
                 "nested": evidence.nested.iter().map(|e| e.subject.statement.id.to_string()).collect::<Vec<_>>(),
                 "unexpected": evidence.unexpected,
             }))?;
@@ -182,10 +183,14 @@ fn print(
     }
     for nested in &evidence.nested {
         let inner = &nested.subject.statement;
+        let trust = match trusted_when_attached(&statement.body, &inner.id) {
+            true => "trusted when attached".to_owned(),
+            false => format!("{WARN}not trusted when attached{WARN:#}"),
+        };
         line(
             "session",
             format!(
-                "{} by {} {DIM}of ledger {}{DIM:#}",
+                "{} by {} {DIM}of ledger {}{DIM:#}, {trust}",
                 inner.name,
                 safe(&inner.issuer),
                 ui::ledger(&nested.ledger)
@@ -203,6 +208,17 @@ fn print(
     match (by_ledger, by_key) {
         (true, _) => line("trust", "the ledger is one that you trust".to_owned()),
         (_, true) => line("trust", "the signer's key is one that you trust".to_owned()),
+        // A head that one holds is this ledger's and no other's, whoever made it.
+        _ if pinned => {
+            line("trust", format!("{WARN}neither the ledger nor the signer is one that you trust{WARN:#}"))
+        }
         _ => line("trust", format!("{WARN}self-consistent only: anyone could have made this{WARN:#}")),
     }
+}
+
+/// What the run's signer said of a session of another ledger.
+fn trusted_when_attached(body: &Body, session: &EntryId) -> bool {
+    let Body::Run(run) = body else { return false };
+    let cited = run.sessions.iter().find(|cited| cited.entry == *session);
+    cited.and_then(|cited| cited.foreign.as_ref()).is_some_and(|foreign| foreign.trusted)
 }

@@ -3,7 +3,8 @@
 use super::{Blob, Entry, Ledger, index};
 use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
-use ledger_format::{Body, Checkpoint, InclusionProof};
+use ledger_format::{Address, Body, Checkpoint, EntryId, InclusionProof};
+use std::collections::BTreeMap;
 
 impl Ledger {
     /// The evidence tar for one entry, against the ledger's present checkpoint.
@@ -67,6 +68,26 @@ impl Ledger {
         usable.filter_map(Result::transpose).collect()
     }
 
+    /// Contents that only the evidence of other ledgers' sessions holds: those whose address begins with
+    /// `digits`, and the session that each belongs to.
+    ///
+    /// Opens the evidence of every run, so ask for what [`Self::contents_by_prefix`] does not find.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn foreign_contents(&self, digits: &str) -> Result<BTreeMap<Address, (EntryId, Vec<u8>)>> {
+        let mut found = BTreeMap::new();
+        for run in self.of_kind("run")? {
+            for evidence in self.foreign_sessions(&run)? {
+                let session = evidence.subject.statement.id;
+                let matching = |address: &Address| hex::encode(address.0).starts_with(digits);
+                let blobs = evidence.blobs.into_iter().filter(|(address, _)| matching(address));
+                found.extend(blobs.map(|(address, blob)| (address, (session, blob))));
+            }
+        }
+        Ok(found)
+    }
+
     /// The statements of one kind, oldest first.
     ///
     /// # Errors
@@ -99,11 +120,7 @@ pub fn held_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
 
 /// The session that a run's body cites at this entry, when it is of another ledger and its evidence is
 /// here.
-pub(super) fn foreign_evidence(
-    ledger: &Ledger,
-    body: &Body,
-    id: &ledger_format::EntryId,
-) -> Result<Option<Evidence>> {
+pub(super) fn foreign_evidence(ledger: &Ledger, body: &Body, id: &EntryId) -> Result<Option<Evidence>> {
     let Body::Run(run) = body else { return Ok(None) };
     let cited = run.sessions.iter().find(|cited| cited.entry == *id);
     let Some(foreign) = cited.and_then(|cited| cited.foreign.as_ref()) else { return Ok(None) };
