@@ -2,7 +2,7 @@ use super::context::Context;
 use super::export;
 use super::ui::{self, one_line};
 use clap::Args;
-use ledger_format::{Body, Kid, Run};
+use ledger_format::{Body, Cited, Kid, Run};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Entry, Ledger};
 use promptos::session::{
@@ -85,8 +85,9 @@ impl Attach {
             separation(context, &ledger, &planned, &Kid::of(&key.public), settings.policy.separation)?;
 
         let before = ledger.by_subject(&format!("run/{}", planned.new.name))?.pop();
+        let unchanged = before.as_ref().map(|before| same(&ledger, before, &planned)).transpose()?;
         let (entry, again) = match before {
-            Some(before) if same(&before, &planned) => (before, true),
+            Some(before) if unchanged == Some(true) => (before, true),
             Some(before) if !self.force => {
                 return Err(Error::failed(format!(
                     "the run '{}' is attached already, with other content",
@@ -110,7 +111,7 @@ impl Attach {
         }
         if context.ui.json {
             return context.ui.report("attach", json!({
-                "entry": super::show::entry_json(&entry), "run_id": planned.run_id, "artifacts": planned.artifacts,
+                "entry": super::show::entry_json(&entry), "run_id": planned.run_id, "artifacts": planned.artifacts.len(),
                 "sessions": super::show::sessions_json(&entry.statement.body), "duties": duties, "evidence": tar, "recorded": !again,
             }));
         }
@@ -118,21 +119,25 @@ impl Attach {
         context.ui.line(&format!("run       {} (entry {})", one_line(&planned.run_id, 100), entry.index))?;
         context.ui.line(&format!("entry     {}", entry.statement.id))?;
         context.ui.line(&format!("sessions  {cited} ({} of other ledgers)", planned.foreign.len()))?;
-        context.ui.line(&format!("artifacts {} listed", planned.artifacts))?;
+        context.ui.line(&format!("artifacts {} listed", planned.artifacts.len()))?;
         context.ui.line(&format!("evidence  {}", context.shown(&tar)))
     }
 }
 
-/// Whether a run that is recorded says the same as the one planned. Manifests are salted, so what
-/// they list is left to the run record and the sessions.
-fn same(before: &Entry, planned: &PlannedRun) -> bool {
+/// Whether a run that is recorded says the same as the one planned: the record, the artifacts, the sessions
+/// and whether they are trusted. Salts differ always, and checkpoints in evidence may.
+fn same(ledger: &Ledger, before: &Entry, planned: &PlannedRun) -> Result<bool> {
     let run = |body: &Body| match body {
         Body::Run(Run { record, sessions, .. }) => {
-            Some((record.clone(), sessions.iter().map(|c| c.entry).collect::<Vec<_>>()))
+            let trust = |cited: &Cited| (cited.entry, cited.foreign.as_ref().map(|foreign| foreign.trusted));
+            Some((record.clone(), sessions.iter().map(trust).collect::<Vec<_>>()))
         }
         _ => None,
     };
-    run(&before.statement.body) == run(&planned.new.body)
+    let files = ledger.manifest(&before.statement.body)?.map(|manifest| manifest.files);
+    // An erased list cannot be compared; then the record decides.
+    let same_files = files.is_none_or(|files| files == planned.artifacts);
+    Ok(same_files && run(&before.statement.body) == run(&planned.new.body))
 }
 
 fn separation(

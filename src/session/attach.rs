@@ -46,8 +46,8 @@ pub struct PlannedRun {
     pub local: Vec<EntryId>,
     /// Sessions of other ledgers, and whether they are trusted.
     pub foreign: Vec<(Evidence, bool)>,
-    /// How many artifacts are listed.
-    pub artifacts: usize,
+    /// The artifacts.
+    pub artifacts: Vec<ManifestFile>,
 }
 
 /// Reads run record, artifacts and sessions and puts the statement together. Nothing is written.
@@ -123,7 +123,7 @@ pub fn plan_run(ledger: &Ledger, request: &AttachRequest<'_>) -> Result<PlannedR
         }
         listed.push(ManifestFile { path: relative, content, kept });
     }
-    let artifacts = listed.len();
+    let artifacts = listed.clone();
     let manifest = Manifest { salt: request.salt, files: listed }.to_bytes();
     let manifest_descriptor = Descriptor::of(&manifest, MANIFEST_TYPE);
     contents.push(Content::Bytes(manifest_descriptor.clone(), manifest));
