@@ -27,13 +27,6 @@ impl Cat {
             Some(content) => Some(content),
             None => lookup::content(&ledger, &self.what)?,
         };
-        if found.is_none()
-            && let Some((_, session, bytes)) = lookup::foreign_content(&ledger, &self.what)?
-        {
-            context.ui.note(&format!("from the evidence of {session}, a session of another ledger"));
-            context.ui.bytes(&bytes)?;
-            return context.ui.flush();
-        }
         let address = found.ok_or_else(|| {
             Error::failed(format!("the ledger holds no content '{}'", one_line(&self.what, 120))).hint(
                 "cat takes a digest (blake3:…, 8 digits or more), a ref that a session has bound, or entry:…",

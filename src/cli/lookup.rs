@@ -40,17 +40,14 @@ pub(crate) fn find_entry(ledger: &Ledger, wanted: &str) -> Result<Option<Entry>>
         return ledger.entry(index);
     }
     let subjects = ["", "session/", "prompt/", "snapshot/", "import/"].map(|kind| format!("{kind}{wanted}"));
+    // A run id as the orchestrator writes it may need encoding to be a name.
     let run = run_name(wanted).ok().map(|name| format!("run/{name}"));
     for subject in subjects.into_iter().chain(run) {
         if let Some(entry) = ledger.by_subject(&subject)?.pop() {
             return Ok(Some(entry));
         }
     }
-    // A run id as the orchestrator writes it may need encoding to be a name.
-    match run_name(wanted) {
-        Ok(name) => Ok(ledger.by_subject(&format!("run/{name}"))?.pop()),
-        Err(_) => Ok(None),
-    }
+    Ok(None)
 }
 
 /// Content that the ledger names, by address or unique prefix of it.
@@ -66,21 +63,6 @@ pub(crate) fn content(ledger: &Ledger, wanted: &str) -> Result<Option<Address>> 
         );
     }
     Ok(found.pop())
-}
-
-/// Content that only another ledger's evidence holds, which a run cites: its address, session and bytes.
-pub(crate) fn foreign_content(ledger: &Ledger, wanted: &str) -> Result<Option<(Address, EntryId, Vec<u8>)>> {
-    let digits = wanted.strip_prefix("blake3:").unwrap_or(wanted);
-    if !is_prefix(digits) {
-        return Ok(None);
-    }
-    let mut found = ledger.foreign_contents(digits)?;
-    if found.len() > 1 {
-        return Err(
-            Error::failed(format!("more than one content begins with {digits}")).hint("give more digits")
-        );
-    }
-    Ok(found.pop_first().map(|(address, (session, bytes))| (address, session, bytes)))
 }
 
 pub(crate) fn entry_id(wanted: &str) -> Option<EntryId> {

@@ -66,12 +66,7 @@ fn trace_name(ledger: &Ledger, what: &str) -> Result<(Traced, Option<Entry>)> {
         }
     }
     let content = lookup::content(ledger, what)?;
-    let mut traced = content.map(|address| ledger.trace_content(&address)).transpose()?.flatten();
-    if traced.is_none()
-        && let Some((_, session, _)) = lookup::foreign_content(ledger, what)?
-    {
-        traced = ledger.trace_foreign(&session)?;
-    }
+    let traced = content.map(|address| ledger.trace_content(&address)).transpose()?.flatten();
     traced.map(|traced| (traced, None)).ok_or_else(|| unknown(what))
 }
 
@@ -177,14 +172,10 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
         ))?;
     }
     if let Some(content) = &step.content {
-        // An artifact is listed with its digest; its bytes are kept only when asked for.
-        let state = match (step.what.as_str(), content.state) {
-            ("file", "missing") => "listed, its bytes are not kept here",
-            (_, state) => state,
-        };
-        context
-            .ui
-            .line(&format!("{indent}  {DIM}{}, {} bytes, {}{DIM:#}", content.address, content.size, state))?;
+        context.ui.line(&format!(
+            "{indent}  {DIM}{}, {} bytes, {}{DIM:#}",
+            content.address, content.size, content.state
+        ))?;
     }
     step.steps.iter().try_for_each(|inner| print_step(context, inner, depth + 1))
 }

@@ -3,8 +3,7 @@
 use super::{Blob, Entry, Ledger, index};
 use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
-use ledger_format::{Address, Body, Checkpoint, EntryId, InclusionProof};
-use std::collections::BTreeMap;
+use ledger_format::{Body, Checkpoint, EntryId, InclusionProof};
 
 impl Ledger {
     /// The evidence tar for one entry, against the ledger's present checkpoint.
@@ -66,26 +65,6 @@ impl Ledger {
             body.sessions.iter().map(|cited| foreign_evidence(self, &run.statement.body, &cited.entry));
         let usable = found.filter(|found| !found.as_ref().is_err_and(|e| e.kind() == Kind::Integrity));
         usable.filter_map(Result::transpose).collect()
-    }
-
-    /// Contents that only the evidence of other ledgers' sessions holds: those whose address begins with
-    /// `digits`, and the session that each belongs to.
-    ///
-    /// Opens the evidence of every run, so ask for what [`Self::contents_by_prefix`] does not find.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn foreign_contents(&self, digits: &str) -> Result<BTreeMap<Address, (EntryId, Vec<u8>)>> {
-        let mut found = BTreeMap::new();
-        for run in self.of_kind("run")? {
-            for evidence in self.foreign_sessions(&run)? {
-                let session = evidence.subject.statement.id;
-                let matching = |address: &Address| hex::encode(address.0).starts_with(digits);
-                let blobs = evidence.blobs.into_iter().filter(|(address, _)| matching(address));
-                found.extend(blobs.map(|(address, blob)| (address, (session, blob))));
-            }
-        }
-        Ok(found)
     }
 
     /// The statements of one kind, oldest first.
