@@ -172,10 +172,11 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
         ))?;
     }
     if let Some(content) = &step.content {
-        context.ui.line(&format!(
-            "{indent}  {DIM}{}, {} bytes, {}{DIM:#}",
-            content.address, content.size, content.state
-        ))?;
+        let state =
+            if content.state == "listed" { "listed, its bytes are not kept here" } else { content.state };
+        context
+            .ui
+            .line(&format!("{indent}  {DIM}{}, {} bytes, {}{DIM:#}", content.address, content.size, state))?;
     }
     step.steps.iter().try_for_each(|inner| print_step(context, inner, depth + 1))
 }
