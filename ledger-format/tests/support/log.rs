@@ -1,0 +1,213 @@
+//! A small ledger in memory, whose next statement may be anything.
+
+use super::raw::{Raw, TIME, ada, key};
+use ed25519_dalek::SigningKey;
+use ledger_format::evidence::Item;
+use ledger_format::tree::{self, Head, Leaves, leaf_hash};
+use ledger_format::*;
+
+#[derive(Clone)]
+pub struct Log {
+    pub name: String,
+    pub log_key: SigningKey,
+    pub statements: Vec<Vec<u8>>,
+}
+
+pub fn public(key: &SigningKey) -> PublicKey {
+    PublicKey::new(&key.verifying_key().to_bytes()).unwrap()
+}
+
+pub fn enrolment(identity: &str, key: &SigningKey) -> Enrolment {
+    Enrolment { identity: identity.into(), key: public(key) }
+}
+
+/// The genesis that most vectors stand on: Ada founds, the log key is of seed 2.
+pub fn genesis() -> Ledger {
+    Ledger {
+        name: "example".into(),
+        admins: vec![enrolment("ada", &ada())],
+        checkpoint_key: public(&key(2)),
+        nonce: *b"0123456789abcdef",
+        previous: None,
+    }
+}
+
+impl Log {
+    pub fn empty() -> Self {
+        Self { name: "example".into(), log_key: key(2), statements: Vec::new() }
+    }
+
+    pub fn found(genesis: Ledger) -> Self {
+        let mut log = Self { name: genesis.name.clone(), ..Self::empty() };
+        log.add(&ada(), "ada", &genesis.name.clone(), Body::Ledger(genesis));
+        log
+    }
+
+    pub fn new() -> Self {
+        Self::found(genesis())
+    }
+
+    pub fn id(&self, index: usize) -> EntryId {
+        EntryId(leaf_hash(&self.statements[index]))
+    }
+
+    pub fn leaves(&self) -> Leaves {
+        Leaves(self.statements.iter().map(|s| leaf_hash(s)).collect())
+    }
+
+    pub fn head(&self) -> Head {
+        self.head_at(self.statements.len())
+    }
+
+    pub fn head_at(&self, size: usize) -> Head {
+        let root = tree::root(&self.leaves(), size as u64).unwrap();
+        Head { size: size as u64, root }
+    }
+
+    pub fn push(&mut self, statement: Vec<u8>) -> EntryId {
+        self.statements.push(statement);
+        self.id(self.statements.len() - 1)
+    }
+
+    pub fn add(&mut self, key: &SigningKey, issuer: &str, name: &str, body: Body) -> EntryId {
+        self.add_at(self.head(), key, issuer, name, body)
+    }
+
+    pub fn add_at(&mut self, head: Head, key: &SigningKey, issuer: &str, name: &str, body: Body) -> EntryId {
+        let draft = Draft { name, issuer, time: TIME, head, body: &body };
+        self.push(draft.sign(key).unwrap().bytes().to_vec())
+    }
+
+    /// Adds what Ada says; the name is what the body asks for.
+    pub fn ada(&mut self, name: &str, body: Body) -> EntryId {
+        self.add(&ada(), "ada", name, body)
+    }
+
+    pub fn raw(&mut self, raw: Raw) -> EntryId {
+        let bytes = raw.at(self.head()).bytes();
+        self.push(bytes)
+    }
+
+    pub fn change(&mut self, key: &SigningKey, issuer: &str, change: KeyChange) -> EntryId {
+        let about = match &change {
+            KeyChange::Enrol { who, .. } => who.key.kid(),
+            KeyChange::Revoke { kid, .. } => *kid,
+            KeyChange::Rotate { key } | KeyChange::Checkpoint { key } => key.kid(),
+        };
+        self.add(key, issuer, &hex::encode(about.0), Body::Key(change))
+    }
+
+    /// Ada enrols `key`.
+    pub fn enrol(&mut self, identity: &str, key: &SigningKey, roles: &[&str]) -> EntryId {
+        self.change(&ada(), "ada", enrol(identity, key, roles, None))
+    }
+
+    /// Audits from the genesis; the error comes with the index of the refused statement.
+    pub fn audit(&self) -> Result<Auditor, (usize, Failure)> {
+        let mut auditor = Auditor::default();
+        for (index, statement) in self.statements.iter().enumerate() {
+            let before = auditor.head();
+            let verdict = auditor.push(statement, self).unwrap_or_else(Err);
+            if let Err(failure) = verdict {
+                assert_eq!(auditor.head(), before, "a refused statement moved the auditor");
+                return Err((index, failure));
+            }
+        }
+        Ok(auditor)
+    }
+
+    pub fn origin(&self) -> String {
+        origin(&self.name, &self.id(0))
+    }
+
+    pub fn checkpoint(&self) -> Vec<u8> {
+        Checkpoint { origin: self.origin(), head: self.head() }.sign(&self.log_key).unwrap()
+    }
+
+    pub fn item(&self, index: usize) -> Item {
+        let path = tree::inclusion_proof(&self.leaves(), index as u64, self.head().size).unwrap();
+        let proof = InclusionProof { index: index as u64, path, checkpoint: self.checkpoint() };
+        Item { statement: Statement::decode(self.statements[index].clone()).unwrap(), proof }
+    }
+}
+
+pub fn enrol(identity: &str, key: &SigningKey, roles: &[&str], acting_for: Option<&str>) -> KeyChange {
+    let roles = Roles::from_names(roles.iter().copied()).unwrap();
+    KeyChange::Enrol { who: enrolment(identity, key), roles, acting_for: acting_for.map(Into::into) }
+}
+
+pub fn markdown(content: &[u8]) -> Descriptor {
+    Descriptor::of(content, "text/markdown")
+}
+
+pub fn details(note: &str) -> Vec<u8> {
+    let fields = [("notes".to_owned(), note.to_owned())].into_iter().collect();
+    Details { salt: *b"sixteen bytes  .", fields }.to_bytes()
+}
+
+/// A session that names these refs with these contents.
+pub fn session(prompts: &[(&str, &[u8])]) -> Body {
+    let used = |(reference, content): &(&str, &[u8])| Used {
+        reference: (*reference).into(),
+        gate: None,
+        content: markdown(content),
+    };
+    Body::Session(Session {
+        prompts: prompts.iter().map(used).collect(),
+        details: Descriptor::of(&details("a note"), DETAILS_TYPE),
+        tool: "0.1.0".into(),
+        catalog: "UNRELEASED".into(),
+        lint_warnings: 0,
+        target: None,
+        attachments: None,
+    })
+}
+
+pub fn run(sessions: &[EntryId]) -> Body {
+    let sessions = sessions.iter().map(|entry| Cited { entry: *entry, foreign: None }).collect();
+    Body::Run(Run { record: Descriptor::of(b"{}", "application/json"), manifest: None, sessions })
+}
+
+pub fn prompt(content: &[u8]) -> Body {
+    Body::Prompt(Prompt { content: markdown(content) })
+}
+
+pub fn snapshot() -> Body {
+    let manifest = Manifest {
+        salt: *b"sixteen bytes  .",
+        files: vec![ManifestFile { path: "prompts/P00.md".into(), content: markdown(b"prompt"), kept: true }],
+    };
+    Body::Snapshot(Snapshot {
+        manifest: Descriptor::of(&manifest.to_bytes(), MANIFEST_TYPE),
+        commit: Some(vec![0xc0; 20]),
+    })
+}
+
+pub fn import() -> Body {
+    Body::Import(Import {
+        format: "promptos-session".into(),
+        content: Descriptor::of(b"{}", "application/json"),
+        checked: vec!["prompt-hash".into()],
+        details: Some(Descriptor::of(&details("found"), DETAILS_TYPE)),
+    })
+}
+
+pub fn erase(content: &[u8]) -> (String, Body) {
+    let content = Address::of(content);
+    (hex::encode(content.0), Body::Erase(Erase { content, details: None }))
+}
+
+impl History for Log {
+    type Error = Failure;
+
+    fn consistency(&self, old: &Head, new: &Head) -> Result<Vec<Hash>, Failure> {
+        tree::consistency_proof(&self.leaves(), old.size, new.size)
+    }
+
+    fn locate(&self, id: &EntryId, head: &Head) -> Result<Option<Located>, Failure> {
+        let index = (0..self.statements.len()).find(|&index| self.id(index) == *id);
+        let Some(index) = index.filter(|index| (*index as u64) < head.size) else { return Ok(None) };
+        let path = tree::inclusion_proof(&self.leaves(), index as u64, head.size)?;
+        Ok(Some(Located { index: index as u64, statement: self.statements[index].clone(), path }))
+    }
+}
