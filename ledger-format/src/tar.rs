@@ -68,3 +68,38 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, Failure> {
         files.push((name.to_owned(), content));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            files in proptest::collection::vec(("[ -~&&[^ ]]{1,100}", proptest::collection::vec(any::<u8>(), 0..1100)), 0..5),
+        ) {
+            let mut writer = Writer::default();
+            files.iter().for_each(|(name, content)| writer.file(name, content));
+            let tar = writer.finish();
+            prop_assert_eq!(tar.len() % BLOCK, 0);
+            let written: Vec<_> = files.iter().map(|(name, content)| (name.clone(), content.as_slice())).collect();
+            prop_assert_eq!(read(&tar).unwrap(), written);
+            for cut in [0, tar.len() / 2, tar.len() - 2 * BLOCK].into_iter().filter(|cut| *cut < tar.len() - BLOCK) {
+                prop_assert!(read(&tar[..cut]).is_err());
+            }
+        }
+
+        /// Blocks that look like headers reach further than random bytes.
+        #[test]
+        fn reading_never_panics(size in "[0-7 x\0+-]{12}", rest in proptest::collection::vec(any::<u8>(), 0..1100)) {
+            let mut writer = Writer::default();
+            writer.file("name", &[]);
+            let mut tar = writer.finish();
+            tar[124..136].copy_from_slice(size.as_bytes());
+            tar.truncate(BLOCK);
+            tar.extend(rest);
+            let _ = read(&tar);
+        }
+    }
+}
