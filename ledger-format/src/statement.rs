@@ -50,6 +50,17 @@ impl From<Failure> for DraftError {
     }
 }
 
+impl std::fmt::Display for DraftError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Invalid(failure) => failure.fmt(f),
+            Self::Signer(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DraftError {}
+
 impl Draft<'_> {
     /// Signs; the result is what [`Statement::decode`] accepts.
     ///
