@@ -45,12 +45,6 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// Goes on after a prefix that was judged before: its frontier, its state, and the ledger's id and name.
-    #[must_use]
-    pub fn resume(frontier: Frontier, state: State, ledger: EntryId, name: String) -> Self {
-        Self { frontier, state, ledger: Some((ledger, name)) }
-    }
-
     /// Judges the next statement and, when it may stand, takes it over. After a failure the auditor stays
     /// where it was: what was accepted so far is a consistent prefix.
     ///
@@ -61,17 +55,49 @@ impl Auditor {
         bytes: &[u8],
         history: &H,
     ) -> Result<Result<Statement, Failure>, H::Error> {
+        self.next(bytes, history, false)
+    }
+
+    /// Takes over a statement that was judged before, without its costly checks (signature and head).
+    /// Whoever calls this must compare [`Self::head`] with the head that was judged, when it is reached:
+    /// until then nothing shows that the statements are the same.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn replay<H: History>(
+        &mut self,
+        bytes: &[u8],
+        history: &H,
+    ) -> Result<Result<Statement, Failure>, H::Error> {
+        self.next(bytes, history, true)
+    }
+
+    fn next<H: History>(
+        &mut self,
+        bytes: &[u8],
+        history: &H,
+        again: bool,
+    ) -> Result<Result<Statement, Failure>, H::Error> {
         let statement = match Statement::decode(bytes.to_vec()) {
             Ok(statement) => statement,
             Err(failure) => return Ok(Err(failure)),
         };
         let head = self.frontier.head();
         let view = Below { state: &self.state, history, head: &head };
-        let changes = match rules::judge(&view, head.size, &statement)? {
+        let judged = if again {
+            rules::judge_again(&view, head.size, &statement)?
+        } else {
+            rules::judge(&view, head.size, &statement)?
+        };
+        let changes = match judged {
             Ok(changes) => changes,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let Err(failure) = check_head(&statement, &head, history)? {
+        let foreign = self.ledger().map_or(Ok(()), |ledger| rules::check_foreign(&statement, &ledger));
+        if let Err(failure) = foreign {
+            return Ok(Err(failure));
+        }
+        if !again && let Err(failure) = check_head(&statement, &head, history)? {
             return Ok(Err(failure));
         }
         if let Body::Ledger(ledger) = &statement.body {
@@ -157,5 +183,9 @@ impl<H: History> View for Below<'_, H> {
 
     fn active_admins(&self) -> Result<u64, H::Error> {
         Ok(self.state.active_admins())
+    }
+
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool, H::Error> {
+        Ok(self.state.checkpoint_keys.contains(kid))
     }
 }

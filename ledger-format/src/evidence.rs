@@ -17,9 +17,6 @@ use crate::tar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-/// Evidence inside evidence goes no deeper.
-const MAX_DEPTH: usize = 4;
-
 /// The media type of an evidence tar.
 pub const MEDIA_TYPE: &str = "application/vnd.promptos.evidence+tar";
 
@@ -82,14 +79,11 @@ impl Evidence {
     /// # Errors
     /// Any [`Class`]: the first thing that does not hold.
     pub fn open(bytes: &[u8]) -> Result<Self, Failure> {
-        Self::open_at(bytes, 0)
+        Self::check(Parts::read(bytes)?, bytes)
     }
 
-    fn open_at(bytes: &[u8], depth: usize) -> Result<Self, Failure> {
-        if depth >= MAX_DEPTH {
-            return Err(Failure::new(Class::TooLarge, "evidence within evidence within evidence"));
-        }
-        let Parts { subject, entries, blobs, mut unexpected } = Parts::read(bytes)?;
+    fn check(parts: Parts, bytes: &[u8]) -> Result<Self, Failure> {
+        let Parts { subject, entries, blobs, mut unexpected } = parts;
         let signed_checkpoint = subject.proof.checkpoint.clone();
         if entries.values().any(|item| item.proof.checkpoint != signed_checkpoint) {
             return Err(Failure::new(Class::BadProof, "the proofs lead to different checkpoints"));
@@ -146,7 +140,12 @@ impl Evidence {
         let extra = blobs.keys().filter(|address| !wanted.contains(address));
         unexpected.extend(extra.map(|address| format!("blobs/{}", hex::encode(address.0))));
 
-        let nested = nested(&subject.statement, &blobs, depth)?;
+        rules::check_foreign(&subject.statement, &ledger)?;
+        let nested = nested(&subject.statement, &blobs)?;
+        for inner in &nested {
+            let name = |part: &String| format!("in the evidence for {}: {part}", inner.subject.statement.id);
+            unexpected.extend(inner.unexpected.iter().map(name));
+        }
         let mut keys: Vec<_> = view.state.keys.into_values().collect();
         keys.sort_by_key(|key| (key.enrolled, key.key.kid()));
         let entries: Vec<Item> = entries.into_values().collect();
@@ -260,24 +259,33 @@ fn check_checkpoint(all: &BTreeMap<u64, &Item>, signed: &[u8]) -> Result<(EntryI
 }
 
 /// Opens the evidence of foreign sessions that a run carries.
-fn nested(
-    subject: &Statement,
-    blobs: &BTreeMap<Address, Vec<u8>>,
-    depth: usize,
-) -> Result<Vec<Evidence>, Failure> {
+fn nested(subject: &Statement, blobs: &BTreeMap<Address, Vec<u8>>) -> Result<Vec<Evidence>, Failure> {
     let Body::Run(run) = &subject.body else { return Ok(Vec::new()) };
-    let mut nested = Vec::new();
-    for cited in &run.sessions {
-        let Some(foreign) = &cited.foreign else { continue };
-        let Some(tar) = blobs.get(&foreign.evidence.blake3) else { continue };
-        let evidence = Evidence::open_at(tar, depth + 1)?;
-        if evidence.ledger != foreign.ledger || evidence.subject.statement.id != cited.entry {
-            let detail = format!("the evidence for {} is about another entry or ledger", cited.entry);
-            return Err(Failure::new(Class::BadProof, detail));
-        }
-        nested.push(evidence);
+    let carried = run.sessions.iter().filter_map(|cited| {
+        let foreign = cited.foreign.as_ref()?;
+        blobs.get(&foreign.evidence.blake3).map(|tar| prove(&cited.entry, &foreign.ledger, tar))
+    });
+    carried.collect()
+}
+
+/// Opens the evidence that a run brings for a session of another ledger, and checks that it is about
+/// just that session. Sessions cite nothing, so evidence within evidence goes one level deep.
+///
+/// # Errors
+/// As [`Evidence::open`]; [`Class::Malformed`] when it is not about a session, [`Class::BadProof`] when
+/// it is about another entry or ledger.
+pub fn prove(session: &EntryId, ledger: &EntryId, tar: &[u8]) -> Result<Evidence, Failure> {
+    let parts = Parts::read(tar)?;
+    if !matches!(parts.subject.statement.body, Body::Session(_)) {
+        let kind = &parts.subject.statement.kind;
+        return Err(Failure::malformed(format!("{session} is cited as a session and is of kind '{kind}'")));
     }
-    Ok(nested)
+    let evidence = Evidence::check(parts, tar)?;
+    if evidence.ledger != *ledger || evidence.subject.statement.id != *session {
+        let detail = format!("the evidence for {session} is about another entry or ledger");
+        return Err(Failure::new(Class::BadProof, detail));
+    }
+    Ok(evidence)
 }
 
 /// What evidence shows of its ledger: all keys, some entries, no bindings.
@@ -308,5 +316,9 @@ impl View for Partial {
 
     fn active_admins(&self) -> Result<u64, Infallible> {
         Ok(self.state.active_admins())
+    }
+
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool, Infallible> {
+        Ok(self.state.checkpoint_keys.contains(kid))
     }
 }

@@ -1,12 +1,12 @@
 //! Whether a statement may stand where it stands: one judgement for writers, auditors and evidence.
 
-use crate::body::{Body, Enrolment, KeyChange, Roles};
+use crate::body::{Body, Enrolment, Foreign, KeyChange, Roles};
 use crate::digest::{Address, EntryId};
 use crate::failure::{Class, Failure};
 use crate::key::{Kid, PublicKey};
 use crate::statement::Statement;
 use crate::tree::{Head, empty_root};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 
 /// What a ledger knows of an enrolled key.
@@ -65,6 +65,11 @@ pub trait View {
     /// # Errors
     /// When it cannot be looked up.
     fn active_admins(&self) -> Result<u64, Self::Error>;
+    /// Whether this key signs checkpoints, or ever did.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool, Self::Error>;
 }
 
 /// What an accepted statement changes.
@@ -94,7 +99,41 @@ pub fn judge<V: View>(
     index: u64,
     statement: &Statement,
 ) -> Result<Result<Vec<Change>, Failure>, V::Error> {
-    match judge_parts(view, index, statement) {
+    split(judge_parts(view, index, statement, true))
+}
+
+/// As [`judge`], but takes the signature for granted: for a statement that was judged before and is
+/// known by the tree's hashes to be the same.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_again<V: View>(
+    view: &V,
+    index: u64,
+    statement: &Statement,
+) -> Result<Result<Vec<Change>, Failure>, V::Error> {
+    split(judge_parts(view, index, statement, false))
+}
+
+/// A session of the ledger itself is cited by its id alone, so that its place can be judged: evidence
+/// must not prove what the ledger does not hold.
+///
+/// # Errors
+/// [`Class::Malformed`].
+pub fn check_foreign(statement: &Statement, ledger: &EntryId) -> Result<(), Failure> {
+    let Body::Run(run) = &statement.body else { return Ok(()) };
+    let own = |foreign: &Foreign| foreign.ledger == *ledger;
+    match run.sessions.iter().find(|cited| cited.foreign.as_ref().is_some_and(own)) {
+        None => Ok(()),
+        Some(cited) => {
+            let detail = format!("{} is cited as another ledger's, by evidence of this one", cited.entry);
+            Err(Failure::malformed(detail))
+        }
+    }
+}
+
+fn split<T, E>(result: Result<T, Refusal<E>>) -> Result<Result<T, Failure>, E> {
+    match result {
         Ok(changes) => Ok(Ok(changes)),
         Err(Refusal::Failure(failure)) => Ok(Err(failure)),
         Err(Refusal::View(error)) => Err(error),
@@ -112,7 +151,12 @@ impl<E> Refusal<E> {
     }
 }
 
-fn judge_parts<V: View>(view: &V, index: u64, s: &Statement) -> Result<Vec<Change>, Refusal<V::Error>> {
+fn judge_parts<V: View>(
+    view: &V,
+    index: u64,
+    s: &Statement,
+    verify: bool,
+) -> Result<Vec<Change>, Refusal<V::Error>> {
     if index == 0 || matches!(s.body, Body::Ledger(_)) {
         return judge_genesis(index, s).map_err(Refusal::Failure);
     }
@@ -122,7 +166,9 @@ fn judge_parts<V: View>(view: &V, index: u64, s: &Statement) -> Result<Vec<Chang
         let detail = format!("{} is enrolled for '{}', not for '{}'", s.kid, signer.identity, s.issuer);
         return Err(Refusal::new(Class::WrongIssuer, detail));
     }
-    s.verify(&signer.key).map_err(Refusal::Failure)?;
+    if verify {
+        s.verify(&signer.key).map_err(Refusal::Failure)?;
+    }
     if let Some(revoked) = signer.revoked.filter(|&revoked| revoked < index) {
         return Err(Refusal::new(Class::KeyNotAllowed, format!("{} was revoked by entry {revoked}", s.kid)));
     }
@@ -275,9 +321,15 @@ fn judge_key_change<V: View>(
         let detail = || format!("'{}' may not {what}: that needs the role admin", signer.identity);
         if signer.roles.admin { Ok(()) } else { Err(not_allowed(detail())) }
     };
-    let fresh = |key: &PublicKey| match view.key(&key.kid()).map_err(Refusal::View)? {
-        Some(_) => Err(not_allowed(format!("{} was enrolled before; a key is enrolled once", key.kid()))),
-        None => Ok(()),
+    let fresh = |key: &PublicKey| {
+        let kid = key.kid();
+        if view.key(&kid).map_err(Refusal::View)?.is_some() {
+            return Err(not_allowed(format!("{kid} was enrolled before; a key is enrolled once")));
+        }
+        if view.signed_checkpoints(&kid).map_err(Refusal::View)? {
+            return Err(not_allowed(format!("{kid} is or was a checkpoint key, which is nothing else")));
+        }
+        Ok(())
     };
     match change {
         KeyChange::Enrol { who, roles, acting_for } => {
@@ -323,6 +375,8 @@ pub struct State {
     pub refs: HashMap<String, Address>,
     /// The checkpoint key now in force.
     pub checkpoint_key: Option<PublicKey>,
+    /// Every key that ever signed checkpoints.
+    pub checkpoint_keys: HashSet<Kid>,
 }
 
 impl State {
@@ -346,7 +400,10 @@ impl State {
             Change::Bind(reference, content) => {
                 self.refs.insert(reference, content);
             }
-            Change::CheckpointKey(key) => self.checkpoint_key = Some(key),
+            Change::CheckpointKey(key) => {
+                self.checkpoint_keys.insert(key.kid());
+                self.checkpoint_key = Some(key);
+            }
             Change::Erase(_) => {}
         }
     }
@@ -382,5 +439,9 @@ impl View for State {
 
     fn active_admins(&self) -> Result<u64, Infallible> {
         Ok(Self::active_admins(self))
+    }
+
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool, Infallible> {
+        Ok(self.checkpoint_keys.contains(kid))
     }
 }

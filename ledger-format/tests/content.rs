@@ -126,20 +126,15 @@ fn a_statement_has_at_most_65535_bytes() {
     assert_eq!(Statement::decode(vec![0; 65_536]).unwrap_err().class, TooLarge);
 }
 
-/// MUST: EVID-9 EVID-10 LIMIT-1
+/// MUST: EVID-9 EVID-10
 #[test]
-fn evidence_nests_four_deep() {
-    let mut tar = pack(&story(), 2, &[0, 1], &[b"prompt", &details("a note")]);
-    for (depth, name) in [(2, "second"), (3, "third"), (4, "fourth")] {
-        tar = citing(&tar, name).1;
-        let mut levels = 1;
-        let mut evidence = &Evidence::open(&tar).unwrap();
-        while let Some(inner) = evidence.nested.first() {
-            (evidence, levels) = (inner, levels + 1);
-        }
-        assert_eq!(levels, depth);
-    }
-    assert_eq!(Evidence::open(&citing(&tar, "fifth").1).unwrap_err().class, TooLarge);
+fn evidence_nests_once() {
+    let session = pack(&story(), 2, &[0, 1], &[b"prompt", &details("a note")]);
+    let run = citing(&session, "second").1;
+    let opened = Evidence::open(&run).unwrap();
+    assert!(matches!(opened.nested.as_slice(), [inner] if inner.nested.is_empty()));
+    // A run is no session, so nothing nests deeper.
+    assert_eq!(Evidence::open(&citing(&run, "third").1).unwrap_err().class, Malformed);
 }
 
 #[test]

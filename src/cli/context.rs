@@ -6,7 +6,7 @@ use super::{Global, git};
 use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
 use promptos::catalog::{Catalog, Layer, Source};
-use promptos::error::{Error, Result};
+use promptos::error::{Error, Kind, Result};
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
 use promptos::ledger::{Access, Author, Create, Entry, Event, Ledger, New, Pin, Pins};
 use promptos::session::Settings;
@@ -264,13 +264,15 @@ impl<'a> Context<'a> {
 
     /// Pins the ledger's head as it is now. Call it when the head is durable and was checked.
     pub(crate) fn pin(&self, ledger: &Ledger) -> Result<()> {
-        self.pin_head(ledger, ledger.head()?)
+        self.pin_head(ledger, ledger.head()?, None)
     }
 
-    pub(crate) fn pin_head(&self, ledger: &Ledger, head: Head) -> Result<()> {
+    /// Pins a head, and the head that an audit has judged.
+    pub(crate) fn pin_head(&self, ledger: &Ledger, head: Head, judged: Option<Head>) -> Result<()> {
         match self.pins() {
             Some(pins) => {
-                pins.advance(&Pin { origin: ledger.origin(), head, place: Some(place(&self.ledger_path())) })
+                let place = Some(place(&self.ledger_path()));
+                pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place })
             }
             None => {
                 self.ui
@@ -393,6 +395,9 @@ impl<'a> Context<'a> {
         let entry = ledger.append(&author, new)?;
         // The statement is recorded whatever becomes of the pin.
         if let Err(error) = self.pin(ledger) {
+            if error.kind() == Kind::Integrity {
+                return Err(error.hint(format!("it was recorded as {}", entry.statement.id)));
+            }
             self.ui.warn(&format!("recorded, but the pin was not moved: {error}"));
         }
         Ok(entry)

@@ -18,7 +18,8 @@ pub(crate) struct VerifyChain {
     /// A head that you hold: a checkpoint, a tlog-proof or an evidence tar
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Judge only what is new since your pin
+    /// Judge only what is new since your last audit; the older entries are hashed again, to see that they
+    /// are the same
     #[arg(long)]
     since_pin: bool,
 }
@@ -53,14 +54,16 @@ impl VerifyChain {
             return Err(Error::failed("there is no pin of this ledger to start from")
                 .hint("run verify-chain without --since-pin once"));
         }
+        // A pin says what was seen; what was judged is what a whole audit has found consistent.
+        let judged = pinned.as_ref().and_then(|pin| pin.judged).filter(|_| self.since_pin);
         let checkpoint = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
-        let options =
-            Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, since_pin: self.since_pin };
+        let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged };
         let report = audit(&ledger, &options, &mut |_| {})?;
         if report.findings.is_empty() {
             let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
             let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
-            context.pin_head(&ledger, ledger_format::Head { size: report.size, root })?;
+            let head = ledger_format::Head { size: report.size, root };
+            context.pin_head(&ledger, head, Some(head))?;
         }
         let first_seen = options.pinned.is_none();
         if context.ui.json {
@@ -124,7 +127,7 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
     let scope = match report.from {
         0 => format!("{} judged from their bytes", report.judged),
         from => format!(
-            "{} new ones judged; the first {from} were judged earlier, and are taken from the index",
+            "{} new ones judged; the first {from} were judged by an earlier audit, and are the same",
             report.judged - from
         ),
     };

@@ -5,7 +5,7 @@ use super::tiles::Grower;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Batch, BlobState, Hash, Head, NewBlob, Outcome, Store};
-use ledger_format::evidence::Evidence;
+use ledger_format::evidence;
 use ledger_format::rules::{self, Change};
 use ledger_format::{
     Address, Body, Checkpoint, Class, Descriptor, Draft, DraftError, Enrolment, EntryId, Failure, Kid,
@@ -145,8 +145,6 @@ impl Ledger {
     /// Failed when the signer may not say this, findings for a rebound ref, unavailable when the key
     /// holder does not sign, integrity when the store's tree is damaged; nothing is stored then.
     pub fn append(&self, author: &Author<'_>, new: &New) -> Result<super::Entry> {
-        let kid = Kid::of(&author.signer.public_key());
-        let issuer = self.identity_of(&kid)?;
         for content in &new.contents {
             let address = content.descriptor().blake3;
             if self.blob_state(&address)? == BlobState::Erased {
@@ -158,28 +156,78 @@ impl Ledger {
         let documents = new_documents(new)?;
         for _ in 0..ATTEMPTS {
             let head = self.head()?;
-            let grower = Grower::resume(&*self.store, head)?;
-            let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
-            if log_key != self.checkpoint_key()? {
-                return Err(Error::integrity(
-                    "the log key beside the ledger is not the ledger's checkpoint key",
-                )
-                .hint("restore log.key from the copy that belongs to this ledger"));
-            }
-            let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
-            let statement = draft.sign(author.signer).map_err(not_signed)?;
-            let view = index::IndexView(&*self.store);
-            let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
-            let identity = (self.name(), self.id());
-            let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-            let mut batch = batch(&*self.store, grower, &statement, &changes, &documents, log_key, identity)?;
-            batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
-            match self.store.commit(batch)? {
-                Outcome::Done => return Ok(super::Entry { index: head.size, statement }),
-                Outcome::Conflict(_) => {}
+            match self.try_append(author, new, &documents, head) {
+                Ok(Some(entry)) => return Ok(entry),
+                Ok(None) => {}
+                // What was read while another writer stored may not fit together; only with an unmoved head
+                // is the failure ours.
+                Err(error) => match self.head() {
+                    Ok(now) if now != head => {}
+                    _ => return Err(error),
+                },
             }
         }
         Err(Error::unavailable("other writers kept appending first; nothing was recorded").hint("try again"))
+    }
+
+    /// One attempt on top of `head`; `None` when another writer was first.
+    fn try_append(
+        &self,
+        author: &Author<'_>,
+        new: &New,
+        documents: &Documents,
+        head: Head,
+    ) -> Result<Option<super::Entry>> {
+        let issuer = self.identity_of(&Kid::of(&author.signer.public_key()))?;
+        let grower = Grower::resume(&*self.store, head)?;
+        let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
+        if log_key != self.checkpoint_key()? {
+            return Err(Error::integrity("the log key beside the ledger is not the ledger's checkpoint key")
+                .hint("restore log.key from the copy that belongs to this ledger"));
+        }
+        let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
+        let statement = draft.sign(author.signer).map_err(not_signed)?;
+        let view = index::IndexView(&*self.store);
+        let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
+        rules::check_foreign(&statement, &self.id()).map_err(refused)?;
+        let identity = (self.name(), self.id());
+        let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
+        let mut batch = batch(&*self.store, grower, &statement, &changes, documents, log_key, identity)?;
+        for address in &batch.erase {
+            batch.index.extend(self.rows_of_document(&Address(*address))?.into_iter().map(|row| (row, None)));
+        }
+        batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
+        let stored = self.store.commit(batch);
+        let entry = super::Entry { index: head.size, statement };
+        match stored {
+            Ok(Outcome::Done) => Ok(Some(entry)),
+            Ok(Outcome::Conflict(_)) => Ok(None),
+            // The answer may have been lost and the statement not: then saying "failed" would have it
+            // recorded twice.
+            Err(_) if self.holds(&entry) => Ok(Some(entry)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn holds(&self, entry: &super::Entry) -> bool {
+        let stored = self.store.statement(entry.index);
+        stored.is_ok_and(|stored| stored.as_deref() == Some(entry.statement.bytes()))
+    }
+
+    /// The rows that follow from a manifest or from evidence. They go with it: an erased list is not to be
+    /// read out of the index, and an index written anew would not have them.
+    fn rows_of_document(&self, address: &Address) -> Result<Vec<Vec<u8>>> {
+        let mut rows = Vec::new();
+        for entry in self.naming(address)? {
+            let statement = &entry.statement;
+            let mut documents = self.documents(statement);
+            let all = index::statement_rows(entry.index, statement, &documents);
+            documents.manifest.take_if(|_| index::manifest_of(&statement.body) == Some(*address));
+            documents.evidence.retain(|(tar, _)| tar != address);
+            let stay = index::statement_rows(entry.index, statement, &documents);
+            rows.extend(all.into_iter().filter(|row| !stay.contains(row)).map(|(key, _)| key));
+        }
+        Ok(rows)
     }
 
     /// Writes the derived index anew from the statements.
@@ -205,9 +253,12 @@ fn new_documents(new: &New) -> Result<Documents> {
         documents.manifest = Some(Manifest::parse(manifest).map_err(refused)?);
     }
     if let Body::Run(run) = &new.body {
-        for foreign in run.sessions.iter().filter_map(|cited| cited.foreign.as_ref()) {
-            if let Some(tar) = bytes(foreign.evidence.blake3) {
-                documents.evidence.push(Evidence::open(tar).map_err(refused)?);
+        for cited in &run.sessions {
+            let Some(foreign) = &cited.foreign else { continue };
+            let address = foreign.evidence.blake3;
+            if let Some(tar) = bytes(address) {
+                let evidence = evidence::prove(&cited.entry, &foreign.ledger, tar).map_err(refused)?;
+                documents.evidence.push((address, evidence));
             }
         }
     }
@@ -237,7 +288,7 @@ fn batch(
     Ok(Batch {
         expect: at,
         statements: vec![statement.bytes().to_vec()],
-        tiles: grower.take_tiles(),
+        tiles: grower.into_tiles(),
         root: head.root,
         checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
         index: rows.into_iter().map(|(key, value)| (key, Some(value))).collect(),

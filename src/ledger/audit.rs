@@ -1,18 +1,17 @@
 //! `verify-chain`: judges every statement again from its bytes, and everything that stands on them.
 
+use super::below::Below;
 use super::evidence::foreign_evidence;
 use super::index::Documents;
-use super::tiles::{Grower, Tiles};
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
 use crate::store::{BlobState, Head, Store};
 use ledger_format::evidence::Evidence;
-use ledger_format::tree::Frontier;
 use ledger_format::{
-    Address, Auditor, Body, Checkpoint, Class, Descriptor, EntryId, Failure, Hash, History, Located,
-    Statement, VerifierKey, tree,
+    Address, Auditor, Body, Checkpoint, Class, Descriptor, Failure, Hash, Manifest, Statement, VerifierKey,
 };
 use serde::Serialize;
+use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How much an audit shows, weakest first.
@@ -91,8 +90,9 @@ pub struct Options {
     pub pinned: Option<Head>,
     /// A head from elsewhere that the ledger must extend.
     pub checkpoint: Option<Head>,
-    /// Judge only what lies beyond the pin.
-    pub since_pin: bool,
+    /// A head that an earlier audit of this auditor found consistent. The statements below it are only
+    /// hashed again, to see that they are the same, and read, for the keys and refs that they leave behind.
+    pub judged: Option<Head>,
 }
 
 /// Audits a ledger. `progress` is told how many entries are done.
@@ -102,14 +102,9 @@ pub struct Options {
 pub fn audit(ledger: &Ledger, options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Report> {
     let head = ledger.head()?;
     let mut audit = Audit::new(ledger, head);
-    let extends = audit.heads_agree(options);
-    if extends || !options.since_pin {
-        if let Some(pin) = options.pinned.filter(|_| options.since_pin) {
-            audit.resume(pin)?;
-        }
-        audit.statements(progress)?;
-        audit.end()?;
-    }
+    audit.hold(options);
+    audit.statements(progress)?;
+    audit.end()?;
     let mut report = audit.report;
     if report.findings.is_empty() {
         let held = options.pinned.is_some() || options.checkpoint.is_some();
@@ -135,10 +130,13 @@ struct Audit<'a> {
     ledger: &'a Ledger,
     head: Head,
     auditor: Auditor,
-    grower: Grower,
+    below: Below<'a>,
+    /// Heads held from elsewhere, and how they came to be held.
+    held: Vec<(Head, &'static str)>,
     report: Report,
-    /// Contents to look at, with the entry that names them first.
-    contents: BTreeMap<Address, (u64, Descriptor)>,
+    /// Contents to look at, with the entry that first describes them so: two descriptions of one address
+    /// may differ.
+    contents: BTreeMap<Address, Vec<(u64, Descriptor)>>,
     tombstones: BTreeSet<Address>,
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
@@ -166,7 +164,8 @@ impl<'a> Audit<'a> {
             ledger,
             head,
             auditor: Auditor::default(),
-            grower: Grower::default(),
+            below: Below::new(&*ledger.store),
+            held: Vec::new(),
             report,
             contents: BTreeMap::new(),
             tombstones: BTreeSet::new(),
@@ -174,52 +173,6 @@ impl<'a> Audit<'a> {
             collect: None,
             rows: 0,
         }
-    }
-
-    /// Takes over what was judged before the pin, which [`Self::heads_agree`] found to be extended. The
-    /// tree must lead to the pin; keys and refs come from the index, as of the pin.
-    fn resume(&mut self, pin: Head) -> Result<()> {
-        let (store, from) = (self.store(), pin.size);
-        let mut state = ledger_format::rules::State::default();
-        for mut record in index::key_records(store)? {
-            if record.enrolled >= from {
-                continue;
-            }
-            record.revoked = record.revoked.filter(|at| *at < from);
-            let kid = record.key.kid();
-            if record.last >= from {
-                let signed =
-                    index::indexes(store, &index::key(index::Table::SignedBy, &[&kid.0]), true, usize::MAX)?;
-                record.last = signed.into_iter().find(|at| *at < from).unwrap_or(record.enrolled);
-            }
-            state.keys.insert(kid, record);
-        }
-        let mut damage = false;
-        store.index_scan(&[index::Table::Ref as u8], false, &mut |key, value| {
-            let reference = key.get(1..key.len().saturating_sub(1)).and_then(|r| std::str::from_utf8(r).ok());
-            let content = value.first_chunk::<32>().map(|hash| Address(*hash));
-            match (reference, content, index::trailing_index(value)) {
-                (Some(reference), Some(content), Some(at)) if at < from => {
-                    state.refs.insert(reference.to_owned(), content);
-                    self.bound_by.insert(reference.to_owned(), at);
-                }
-                (Some(_), Some(_), Some(_)) => {}
-                _ => damage = true,
-            }
-            Ok(true)
-        })?;
-        if damage {
-            return Err(index::damaged("a ref"));
-        }
-        // The checkpoint key as of the pin does not matter: only the one at the end signs the checkpoint.
-        state.checkpoint_key = Some(self.ledger.checkpoint_key()?);
-        self.grower = Grower::resume(store, pin)?;
-        let frontier = Frontier::read(&Tiles(store), from)?;
-        let name = self.ledger.name().to_owned();
-        self.report.from = from;
-        self.auditor = Auditor::resume(frontier, state, self.ledger.id(), name);
-        self.report.judged = from;
-        Ok(())
     }
 
     fn store(&self) -> &'a dyn Store {
@@ -235,25 +188,41 @@ impl<'a> Audit<'a> {
         self.find(failure.class.code(), Some(entry), message, failure.class.meaning());
     }
 
-    /// Heads held from elsewhere: the ledger must extend each of them.
-    fn heads_agree(&mut self, options: &Options) -> bool {
-        for (old, what) in [(options.pinned, "pinned"), (options.checkpoint, "given")] {
-            let Some(old) = old else { continue };
-            if self.ledger.check_extends(&old).is_ok() {
-                continue;
+    /// Takes the heads that the ledger must extend. They are compared when the audit reaches their size,
+    /// with the root that the statements themselves give.
+    fn hold(&mut self, options: &Options) {
+        let held = [(options.pinned, "pinned"), (options.checkpoint, "given"), (options.judged, "judged")];
+        for (head, what) in held.into_iter().filter_map(|(head, what)| Some((head?, what))) {
+            if head.size > self.head.size {
+                let message =
+                    format!("the ledger went back: it has {}; the head {what} has {head}", self.head);
+                self.find("went-back", None, message, "entries that were seen before are gone");
             }
-            let (code, how) =
-                if old.size > self.head.size { ("went-back", "went back") } else { ("forked", "forked") };
-            let message = format!("the ledger {how}: it has {}; the head {what} has {old}", self.head);
-            self.find(code, None, message, "entries that were seen before are gone or were replaced");
+            self.held.push((head, what));
+        }
+        let judged = options.judged.filter(|head| head.size <= self.head.size);
+        self.report.from = judged.map_or(0, |head| head.size);
+        self.compare_held();
+    }
+
+    /// Compares the head of what was read with those held; answers whether what follows can be judged.
+    fn compare_held(&mut self) -> bool {
+        let here = self.auditor.head();
+        let wrong = |(head, _): &&(Head, _)| head.size == here.size && head.root != here.root;
+        let Some((head, what)) = self.held.iter().find(wrong) else { return true };
+        let message = format!("the ledger forked: it had {here}; the head {what} has {head}");
+        self.find("forked", None, message, "entries that were seen before were replaced");
+        if here.size > 0 && here.size == self.report.from {
+            // What was taken for judged is another history, so nothing was judged.
+            self.report.judged = 0;
             return false;
         }
         true
     }
 
     fn statements(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
-        let (store, from, size) = (self.store(), self.report.from, self.head.size);
-        let scanned = store.scan(from..size, &mut |at, bytes| {
+        let (store, size) = (self.store(), self.head.size);
+        let scanned = store.scan(0..size, &mut |at, bytes| {
             let go_on = self.statement(at, bytes)?;
             if at % 1024 == 0 {
                 progress(at);
@@ -286,7 +255,13 @@ impl<'a> Audit<'a> {
             );
             return Ok(false);
         }
-        let statement = match self.auditor.push(bytes, &Below(self.ledger))? {
+        let again = at < self.report.from;
+        let judged = if again {
+            self.auditor.replay(bytes, &self.below)?
+        } else {
+            self.auditor.push(bytes, &self.below)?
+        };
+        let statement = match judged {
             Ok(statement) => statement,
             Err(failure) => {
                 self.failure(at, &failure);
@@ -294,16 +269,40 @@ impl<'a> Audit<'a> {
             }
         };
         self.report.judged = at + 1;
+        self.below.push(statement.id);
+        let go_on = self.compare_held();
+        self.note_refs(at, &statement);
+        if let Body::Erase(erase) = &statement.body {
+            self.tombstones.insert(erase.content);
+        }
+        if again {
+            return Ok(go_on);
+        }
         self.report.lagging += u64::from(statement.head.size < at);
         self.report.not_understood += u64::from(!statement.not_understood.is_empty());
-        self.grower.push(statement.id.0);
-        self.compare_tiles(false)?;
-        let documents = self.note_contents(at, &statement)?;
-        self.note_refs(at, &statement);
-        for row in index::statement_rows(at, &statement, &documents) {
+        let manifest = self.note_contents(at, &statement)?;
+        let evidence = self.foreign(at, &statement)?;
+        for row in index::statement_rows(at, &statement, &Documents { manifest, evidence }) {
             self.row(row, at)?;
         }
         Ok(true)
+    }
+
+    /// Opens the evidence that is kept for other ledgers' sessions: it must prove them.
+    fn foreign(&mut self, at: u64, statement: &Statement) -> Result<Vec<(Address, Evidence)>> {
+        let mut opened = Vec::new();
+        let Body::Run(run) = &statement.body else { return Ok(opened) };
+        for cited in &run.sessions {
+            match foreign_evidence(self.ledger, cited) {
+                Err(error) if error.kind() == Kind::Integrity => {
+                    let message = format!("entry {at}: the evidence for {}: {error}", cited.entry);
+                    let meaning = "a session of another ledger is claimed and not proved";
+                    self.find("foreign-evidence", Some(at), message, meaning);
+                }
+                evidence => opened.extend(evidence?),
+            }
+        }
+        Ok(opened)
     }
 
     fn note_refs(&mut self, at: u64, statement: &Statement) {
@@ -319,14 +318,9 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Remembers the contents that a statement names; answers the documents among them.
-    fn note_contents(&mut self, at: u64, statement: &Statement) -> Result<Documents> {
-        for descriptor in statement.body.contents() {
-            self.contents.entry(descriptor.blake3).or_insert_with(|| (at, descriptor.clone()));
-        }
-        if let Body::Erase(erase) = &statement.body {
-            self.tombstones.insert(erase.content);
-        }
+    /// Remembers the contents that a statement names; answers its manifest.
+    fn note_contents(&mut self, at: u64, statement: &Statement) -> Result<Option<Manifest>> {
+        statement.body.contents().into_iter().for_each(|descriptor| self.note(at, descriptor));
         let manifest = match self.ledger.manifest(&statement.body) {
             Ok(manifest) => manifest,
             Err(error) if error.kind() == Kind::Integrity => {
@@ -336,28 +330,19 @@ impl<'a> Audit<'a> {
             }
             Err(error) => return Err(error),
         };
-        let evidence = self.note_evidence(at, statement)?;
         for file in manifest.iter().flat_map(|m| &m.files).filter(|file| file.kept) {
-            self.contents.entry(file.content.blake3).or_insert_with(|| (at, file.content.clone()));
+            self.note(at, &file.content);
         }
-        Ok(Documents { manifest, evidence })
+        Ok(manifest)
     }
 
-    /// Opens the evidence of other ledgers' sessions: it must still prove what it was attached for.
-    fn note_evidence(&mut self, at: u64, statement: &Statement) -> Result<Vec<Evidence>> {
-        let mut opened = Vec::new();
-        let Body::Run(run) = &statement.body else { return Ok(opened) };
-        for cited in &run.sessions {
-            match foreign_evidence(self.ledger, &statement.body, &cited.entry) {
-                Ok(evidence) => opened.extend(evidence),
-                Err(error) if error.kind() == Kind::Integrity => {
-                    let message = format!("entry {at}: {error}");
-                    self.find("bad-evidence", Some(at), message, "a session of another ledger is not proved");
-                }
-                Err(error) => return Err(error),
-            }
+    fn note(&mut self, at: u64, content: &Descriptor) {
+        let described = self.contents.entry(content.blake3).or_default();
+        let same =
+            |(_, other): &(u64, Descriptor)| (other.size, other.sha256) == (content.size, content.sha256);
+        if !described.iter().any(same) {
+            described.push((at, content.clone()));
         }
-        Ok(opened)
     }
 
     /// Compares one derived row with the store's, or collects it.
@@ -383,13 +368,9 @@ impl<'a> Audit<'a> {
         self.report.findings.iter().any(|finding| finding.code == code)
     }
 
-    fn compare_tiles(&mut self, all: bool) -> Result<()> {
-        if self.collect.is_some() {
-            return Ok(());
-        }
-        let tiles = if all { self.grower.take_tiles() } else { self.grower.take_full_tiles() };
-        for (id, hashes) in tiles {
-            if self.store().tile(id)?.as_deref() != Some(&hashes) && !self.has("tree") {
+    fn compare_tiles(&mut self) -> Result<()> {
+        for (id, hashes) in self.below.tiles() {
+            if self.store().tile(id)?.as_deref() != Some(&hashes) {
                 let message = format!("tile {}/{} is not the hashes of its entries", id.level, id.index);
                 self.find(
                     "tree",
@@ -397,6 +378,7 @@ impl<'a> Audit<'a> {
                     message,
                     "the stored tree was damaged; proofs made from it would fail",
                 );
+                break;
             }
         }
         Ok(())
@@ -411,6 +393,7 @@ impl<'a> Audit<'a> {
             rows.push(index::ref_row(reference, content, at));
         }
         rows.extend(state.checkpoint_key.as_ref().map(index::checkpoint_key_row));
+        rows.extend(state.checkpoint_keys.iter().map(index::past_checkpoint_key_row));
         Ok(rows)
     }
 
@@ -423,7 +406,7 @@ impl<'a> Audit<'a> {
                 self.find("tree", None, message, "the stored head was changed");
             }
             self.checkpoint()?;
-            self.compare_tiles(true)?;
+            self.compare_tiles()?;
             for row in self.state_rows()? {
                 self.row(row, self.head.size)?;
             }
@@ -449,14 +432,13 @@ impl<'a> Audit<'a> {
     }
 
     fn count_rows(&mut self) -> Result<()> {
-        // Rows that are derived twice (content named by two ways) are stored once.
         let mut stored = 0u64;
         self.store().index_scan(&[], false, &mut |_, _| {
             stored += 1;
             Ok(true)
         })?;
-        if stored > self.rows && !self.has("index") {
-            let message = format!("the derived index has {stored} rows where at most {} follow", self.rows);
+        if stored != self.rows && !self.has("index") {
+            let message = format!("the derived index has {stored} rows where {} follow", self.rows);
             self.find(
                 "index",
                 None,
@@ -468,43 +450,45 @@ impl<'a> Audit<'a> {
     }
 
     fn check_contents(&mut self) -> Result<()> {
-        for (address, (at, descriptor)) in std::mem::take(&mut self.contents) {
+        for (address, described) in std::mem::take(&mut self.contents) {
             self.report.contents += 1;
-            let mut hash = descriptor_hasher();
+            let mut hash = sha2::Sha256::new();
             let state = self.ledger.read_blob(&address, &mut |piece| {
-                sha2::Digest::update(&mut hash, piece);
+                hash.update(piece);
                 Ok(())
             });
-            match state {
-                Ok(BlobState::Present(size)) => {
-                    let sha256: Hash = sha2::Digest::finalize(hash).into();
-                    if size != descriptor.size || sha256 != descriptor.sha256 {
-                        let message =
-                            format!("entry {at}: {address} has another length or SHA-256 than stated");
-                        self.find("wrong-hash", Some(at), message, Class::WrongHash.meaning());
+            let sha256: Hash = hash.finalize().into();
+            let erased = self.tombstones.contains(&address);
+            self.report.erased += u64::from(erased);
+            for (at, descriptor) in described {
+                let (code, what, meaning) = match &state {
+                    Ok(BlobState::Present(size))
+                        if *size == descriptor.size && sha256 == descriptor.sha256 =>
+                    {
+                        continue;
                     }
-                }
-                Ok(BlobState::Erased) if self.tombstones.contains(&address) || self.report.from > 0 => {
-                    self.report.erased += 1;
-                }
-                Ok(BlobState::Erased) => {
-                    let message = format!("entry {at}: {address} is gone as if erased, but no entry says so");
-                    self.find("missing-content", Some(at), message, "content was removed outside the rules");
-                }
-                Ok(BlobState::Missing) => {
-                    let message = format!("entry {at}: {address} ({} bytes) is not here", descriptor.size);
-                    self.find("missing-content", Some(at), message, "content was lost or removed");
-                }
-                Err(error) if error.kind() == Kind::Integrity => {
-                    let message = format!("entry {at}: {error}");
-                    self.find(
-                        "altered-content",
-                        Some(at),
-                        message,
-                        "content was changed after it was recorded",
-                    );
-                }
-                Err(error) => return Err(error),
+                    Ok(BlobState::Erased) if erased => continue,
+                    Ok(BlobState::Present(_)) => (
+                        "wrong-hash",
+                        format!("{address} has another length or SHA-256 than stated"),
+                        Class::WrongHash.meaning(),
+                    ),
+                    Ok(BlobState::Erased) => (
+                        "missing-content",
+                        format!("{address} is gone as if erased, but no entry says so"),
+                        "content was removed outside the rules",
+                    ),
+                    Ok(BlobState::Missing) => (
+                        "missing-content",
+                        format!("{address} ({} bytes) is not here", descriptor.size),
+                        "content was lost or removed",
+                    ),
+                    Err(error) if error.kind() == Kind::Integrity => {
+                        ("altered-content", error.to_string(), "content was changed after it was recorded")
+                    }
+                    Err(_) => return state.map(drop),
+                };
+                self.find(code, Some(at), format!("entry {at}: {what}"), meaning);
             }
         }
         let tombstones = &self.tombstones;
@@ -521,56 +505,4 @@ impl<'a> Audit<'a> {
         }
         Ok(())
     }
-}
-
-fn descriptor_hasher() -> sha2::Sha256 {
-    sha2::Digest::new()
-}
-
-/// What an audit asks of the ledger below the current entry.
-struct Below<'a>(&'a Ledger);
-
-impl History for Below<'_> {
-    type Error = Error;
-
-    fn consistency(&self, old: &Head, new: &Head) -> Result<Vec<Hash>> {
-        let store = &*self.0.store;
-        match tree::consistency_proof(&Tiles(store), old.size, new.size) {
-            Ok(proof) if tree::verify_consistency(old, new, &proof).is_ok() => Ok(proof),
-            // Wrong tiles must not look like a fork: the statements themselves decide.
-            _ => leaves(store, new.size).and_then(|leaves| {
-                tree::consistency_proof(&leaves, old.size, new.size).map_err(|f| Error::integrity(f.detail))
-            }),
-        }
-    }
-
-    fn locate(&self, id: &EntryId, head: &Head) -> Result<Option<Located>> {
-        let store = &*self.0.store;
-        if let Some(index) = index::index_of(store, id)?.filter(|at| *at < head.size)
-            && let Some(statement) = store.statement(index)?
-            && tree::leaf_hash(&statement) == id.0
-            && let Ok(path) = self.0.inclusion(index, head.size)
-            && tree::verify_inclusion(&id.0, index, head, &path).is_ok()
-        {
-            return Ok(Some(Located { index, statement, path }));
-        }
-        // A wrong index or wrong tiles must not look like a wrong citation.
-        let leaves = leaves(store, head.size)?;
-        let Some(at) = leaves.0.iter().position(|leaf| *leaf == id.0) else { return Ok(None) };
-        let index = at as u64;
-        let Some(statement) = store.statement(index)? else { return Ok(None) };
-        let path =
-            tree::inclusion_proof(&leaves, index, head.size).map_err(|f| Error::integrity(f.detail))?;
-        Ok(Some(Located { index, statement, path }))
-    }
-}
-
-/// The leaf hashes of the first `size` statements, from their bytes.
-fn leaves(store: &dyn Store, size: u64) -> Result<tree::Leaves> {
-    let mut leaves = tree::Leaves::default();
-    store.scan(0..size, &mut |_, bytes| {
-        leaves.0.push(tree::leaf_hash(bytes));
-        Ok(true)
-    })?;
-    Ok(leaves)
 }

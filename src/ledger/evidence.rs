@@ -1,9 +1,10 @@
 //! Taking evidence out of a ledger, and reading heads that somebody else holds.
 
+use super::index::Documents;
 use super::{Blob, Entry, Ledger, index};
 use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
-use ledger_format::{Body, Checkpoint, EntryId, InclusionProof};
+use ledger_format::{Address, Body, Checkpoint, Cited, InclusionProof, Statement};
 
 impl Ledger {
     /// The evidence tar for one entry, against the ledger's present checkpoint.
@@ -61,10 +62,24 @@ impl Ledger {
     /// When the store cannot be read.
     pub fn foreign_sessions(&self, run: &Entry) -> Result<Vec<Evidence>> {
         let Body::Run(body) = &run.statement.body else { return Ok(Vec::new()) };
-        let found =
-            body.sessions.iter().map(|cited| foreign_evidence(self, &run.statement.body, &cited.entry));
-        let usable = found.filter(|found| !found.as_ref().is_err_and(|e| e.kind() == Kind::Integrity));
-        usable.filter_map(Result::transpose).collect()
+        let mut usable = Vec::new();
+        for cited in &body.sessions {
+            match foreign_evidence(self, cited) {
+                Err(error) if error.kind() == Kind::Integrity => {}
+                found => usable.extend(found?.map(|(_, evidence)| evidence)),
+            }
+        }
+        Ok(usable)
+    }
+
+    /// What the index looks into, as far as it is here and holds; damage is an audit's to find.
+    pub(super) fn documents(&self, statement: &Statement) -> Documents {
+        let sessions = match &statement.body {
+            Body::Run(run) => run.sessions.as_slice(),
+            _ => &[],
+        };
+        let evidence = sessions.iter().filter_map(|cited| foreign_evidence(self, cited).ok().flatten());
+        Documents { manifest: self.manifest(&statement.body).ok().flatten(), evidence: evidence.collect() }
     }
 
     /// The statements of one kind, oldest first.
@@ -97,16 +112,16 @@ pub fn held_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
     }
 }
 
-/// The session that a run's body cites at this entry, when it is of another ledger and its evidence is
-/// here.
-pub(super) fn foreign_evidence(ledger: &Ledger, body: &Body, id: &EntryId) -> Result<Option<Evidence>> {
-    let Body::Run(run) = body else { return Ok(None) };
-    let cited = run.sessions.iter().find(|cited| cited.entry == *id);
-    let Some(foreign) = cited.and_then(|cited| cited.foreign.as_ref()) else { return Ok(None) };
-    let Blob::Present(tar) = ledger.blob(&foreign.evidence.blake3)? else { return Ok(None) };
-    let evidence = Evidence::open(&tar).map_err(|f| Error::integrity(f.to_string()))?;
-    if evidence.ledger != foreign.ledger || evidence.subject.statement.id != *id {
-        return Err(Error::integrity(format!("the evidence kept for {id} is about something else")));
-    }
-    Ok(Some(evidence))
+/// The evidence kept for a cited session of another ledger, with the address of its tar; `None` when the
+/// session is of this ledger or the tar is not here.
+///
+/// # Errors
+/// Integrity, when it does not prove what it is cited for.
+pub(super) fn foreign_evidence(ledger: &Ledger, cited: &Cited) -> Result<Option<(Address, Evidence)>> {
+    let Some(foreign) = &cited.foreign else { return Ok(None) };
+    let address = foreign.evidence.blake3;
+    let Blob::Present(tar) = ledger.blob(&address)? else { return Ok(None) };
+    let evidence = evidence::prove(&cited.entry, &foreign.ledger, &tar)
+        .map_err(|failure| Error::integrity(failure.to_string()))?;
+    Ok(Some((address, evidence)))
 }

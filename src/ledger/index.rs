@@ -17,7 +17,7 @@ pub(crate) type Row = (Vec<u8>, Vec<u8>);
 pub(crate) enum Table {
     /// kid -> [`KeyRow`].
     Key = b'k',
-    /// nothing -> the checkpoint key in force.
+    /// nothing -> the checkpoint key in force; kid of every one there ever was -> nothing.
     CheckpointKey = b'h',
     /// ref, 0 -> address, index of the entry that bound it.
     Ref = b'r',
@@ -101,8 +101,8 @@ pub(crate) fn damaged(what: &str) -> Error {
 #[derive(Default)]
 pub(crate) struct Documents {
     pub(crate) manifest: Option<Manifest>,
-    /// Evidence of other ledgers' sessions.
-    pub(crate) evidence: Vec<Evidence>,
+    /// Evidence of other ledgers' sessions, by the address of its tar.
+    pub(crate) evidence: Vec<(Address, Evidence)>,
 }
 
 /// The rows that a statement adds, apart from those of [`change_rows`].
@@ -128,7 +128,10 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
     }
     let files = documents.manifest.iter().flat_map(|manifest| &manifest.files);
     rows.extend(files.map(|file| content(&file.content.blake3)));
-    rows.extend(documents.evidence.iter().flat_map(|evidence| evidence.blobs.keys()).map(content));
+    rows.extend(documents.evidence.iter().flat_map(|(_, evidence)| evidence.blobs.keys()).map(content));
+    // Content may be named twice; each row counts once, so that an audit can tell how many there must be.
+    rows.sort();
+    rows.dedup();
     rows
 }
 
@@ -164,7 +167,9 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
     for change in changes {
         match change {
             Change::Bind(reference, content) => rows.push(ref_row(reference, content, index)),
-            Change::CheckpointKey(public) => rows.push(checkpoint_key_row(public)),
+            Change::CheckpointKey(public) => {
+                rows.extend([checkpoint_key_row(public), past_checkpoint_key_row(&public.kid())]);
+            }
             _ => {}
         }
     }
@@ -178,6 +183,10 @@ pub(crate) fn ref_row(reference: &str, content: &Address, index: u64) -> Row {
 
 pub(crate) fn checkpoint_key_row(public: &PublicKey) -> Row {
     (key(Table::CheckpointKey, &[]), public.to_bytes().to_vec())
+}
+
+pub(crate) fn past_checkpoint_key_row(kid: &Kid) -> Row {
+    (key(Table::CheckpointKey, &[&kid.0]), Vec::new())
 }
 
 /// What a ref is bound to and the entry that bound it.
@@ -244,5 +253,9 @@ impl View for IndexView<'_> {
     fn active_admins(&self) -> Result<u64> {
         let records = key_records(self.0)?;
         Ok(records.iter().filter(|key| key.roles.admin && key.revoked.is_none()).count() as u64)
+    }
+
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool> {
+        Ok(self.0.index_get(&key(Table::CheckpointKey, &[&kid.0]))?.is_some())
     }
 }

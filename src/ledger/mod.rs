@@ -2,9 +2,12 @@
 
 mod append;
 mod audit;
+mod below;
 mod evidence;
 mod index;
 mod pin;
+#[cfg(test)]
+mod tests;
 mod tiles;
 mod trace;
 
@@ -19,7 +22,9 @@ pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};
 use crate::error::{Error, Result};
 use crate::store::{Head, Outcome, RedbStore, Store};
 use ledger_format::rules::KeyRecord;
-use ledger_format::{Address, Body, Checkpoint, Details, EntryId, Kid, Manifest, PublicKey, Statement, tree};
+use ledger_format::{
+    Address, Body, Checkpoint, Class, Details, EntryId, Kid, Manifest, PublicKey, Statement, tree,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -136,7 +141,11 @@ impl Ledger {
     /// When the store cannot be read or holds something else than a statement there.
     pub fn entry(&self, index: u64) -> Result<Option<Entry>> {
         let Some(bytes) = self.store.statement(index)? else { return Ok(None) };
-        let statement = Statement::decode(bytes).map_err(|failure| bad_entry(index, &failure.to_string()))?;
+        let statement = Statement::decode(bytes).map_err(|failure| match failure.class {
+            Class::Unsupported => Error::failed(format!("entry {index}: {}", failure.detail))
+                .hint("a newer promptos wrote this ledger; upgrade to use it"),
+            _ => bad_entry(index, &failure.to_string()),
+        })?;
         Ok(Some(Entry { index, statement }))
     }
 
@@ -385,6 +394,22 @@ impl Ledger {
         tree::verify_inclusion(&statement.id.0, entry.index, &head, &path).map_err(|f| bad(&f))
     }
 
+    fn consistency(&self, old: &Head, new: &Head) -> Result<Vec<ledger_format::Hash>> {
+        let store = &*self.store;
+        match tree::consistency_proof(&tiles::Tiles(store), old.size, new.size) {
+            Ok(proof) if tree::verify_consistency(old, new, &proof).is_ok() => Ok(proof),
+            // Damaged tiles must not look like a fork: the statements themselves decide.
+            _ => {
+                let mut leaves = tree::Leaves::default();
+                store.scan(0..new.size, &mut |_, bytes| {
+                    leaves.0.push(tree::leaf_hash(bytes));
+                    Ok(true)
+                })?;
+                tree::consistency_proof(&leaves, old.size, new.size).map_err(|f| Error::integrity(f.detail))
+            }
+        }
+    }
+
     /// Whether this ledger extends an earlier head of it, proved by O(log n) hashes.
     ///
     /// # Errors
@@ -399,7 +424,7 @@ impl Ledger {
             .hint(format!("head now  {now}"))
             .hint(format!("head seen {old}")));
         }
-        let proof = tree::consistency_proof(&tiles::Tiles(&*self.store), old.size, now.size)?;
+        let proof = self.consistency(old, &now)?;
         tree::verify_consistency(old, &now, &proof).map_err(|_| {
             Error::integrity(format!(
                 "the ledger forked: it does not extend the {} entries seen before",

@@ -1,9 +1,11 @@
 //! Pins: the heads that this user has seen, kept outside every ledger, so that a ledger that went back
 //! or forked is noticed. Like ssh's known_hosts: one file per ledger id, never moved backwards.
 //!
-//! A pin is the three lines of a checkpoint and, after them, where the ledger was:
-//! `place <JSON string>`.
+//! A pin is the three lines of a checkpoint and, after them, where the ledger was, `place <JSON string>`,
+//! and up to which head it was audited, `judged <size> <64 hex of the root>`. What was seen and what was
+//! judged are two things: every writer moves the first, only an audit the second.
 
+use super::Ledger;
 use crate::error::{Error, Result};
 use ledger_format::{Checkpoint, EntryId, Head};
 use std::fs::{self, File, OpenOptions};
@@ -17,6 +19,8 @@ pub struct Pin {
     pub origin: String,
     /// The newest head seen.
     pub head: Head,
+    /// The newest head that a whole audit found consistent.
+    pub judged: Option<Head>,
     /// The ledger file that it was seen in.
     pub place: Option<PathBuf>,
 }
@@ -30,15 +34,26 @@ impl Pin {
 
     fn parse(text: &str) -> Option<Self> {
         let Checkpoint { origin, head } = Checkpoint::from_text(text).ok()?;
-        let place = text.lines().nth(3).and_then(|line| line.strip_prefix("place "));
-        let place = place.map(serde_json::from_str::<PathBuf>).transpose().ok()?;
-        Some(Self { origin, head, place })
+        let line = |name: &str| text.lines().skip(3).find_map(|line| line.strip_prefix(name));
+        let place = line("place ").map(serde_json::from_str::<PathBuf>).transpose().ok()?;
+        let judged = match line("judged ") {
+            None => None,
+            Some(judged) => {
+                let (size, root) = judged.split_once(' ')?;
+                let root = hex::decode(root).ok()?.try_into().ok()?;
+                Some(Head { size: size.parse().ok()?, root })
+            }
+        };
+        Some(Self { origin, head, judged, place })
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = Checkpoint { origin: self.origin.clone(), head: self.head }.body();
         if let Some(place) = self.place.as_ref().and_then(|place| serde_json::to_string(place).ok()) {
             text.push_str(&format!("place {place}\n"));
+        }
+        if let Some(Head { size, root }) = &self.judged {
+            text.push_str(&format!("judged {size} {}\n", hex::encode(root)));
         }
         text
     }
@@ -96,19 +111,28 @@ impl Pins {
         Ok(self.all()?.into_iter().find(|pin| pin.place.as_deref() == Some(place)))
     }
 
-    /// Pins `head`, unless a larger one is pinned already. Call it after the head is durable.
+    /// Pins a head of `ledger`, and what was judged of it; neither ever goes back. Call it after the head is
+    /// durable. The pin may have moved since it was looked at, so that here, under the lock, the ledger
+    /// must extend it once more: of two forks that are written at the same time one is noticed.
     ///
     /// # Errors
-    /// Failed, when the pin cannot be written.
-    pub fn advance(&self, pin: &Pin) -> Result<()> {
-        let Some(ledger) = pin.ledger() else { return Err(Error::bug("a pin without a ledger id")) };
+    /// Integrity, when the ledger does not extend the pin; failed, when the pin cannot be written.
+    pub fn advance(&self, ledger: &Ledger, pin: &Pin) -> Result<()> {
         let _lock = self.lock()?;
-        if let Some(old) = self.get(&ledger)?
-            && (old.head.size > pin.head.size || old == *pin)
-        {
-            return Ok(());
+        let mut next = pin.clone();
+        if let Some(old) = self.get(&ledger.id())? {
+            ledger.check_extends(&old.head)?;
+            let later = |a: Head, b: Head| if a.size > b.size { a } else { b };
+            next.head = later(old.head, pin.head);
+            next.judged = match (old.judged, pin.judged) {
+                (Some(old), Some(new)) => Some(later(old, new)),
+                (old, new) => new.or(old),
+            };
+            if next == old {
+                return Ok(());
+            }
         }
-        self.write(&ledger, pin)
+        self.write(&ledger.id(), &next)
     }
 
     /// Forgets where a ledger was, once another one has taken its place.

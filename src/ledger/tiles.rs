@@ -9,7 +9,7 @@ use ledger_format::tree::{Frontier, Nodes, node_hash};
 use std::collections::BTreeMap;
 
 /// The tree levels from one tile level to the next.
-const HEIGHT: u8 = 8;
+pub(super) const HEIGHT: u8 = 8;
 /// Hashes in a full tile.
 const WIDTH: u64 = 1 << HEIGHT;
 const HASH: usize = 32;
@@ -84,17 +84,8 @@ impl Grower {
         self.frontier.head()
     }
 
-    /// The tiles as they are now; full ones are handed out once and then forgotten.
-    pub(crate) fn take_tiles(&mut self) -> Vec<(TileId, Vec<u8>)> {
-        let now = std::mem::take(&mut self.tiles);
-        let partial = |tile: &(TileId, Vec<u8>)| tile.1.len() < WIDTH as usize * HASH;
-        let now: Vec<_> = now.into_iter().collect();
-        self.tiles = now.iter().filter(|tile| partial(tile)).cloned().collect();
-        now
-    }
-
-    /// Takes out the tiles that are full.
-    pub(crate) fn take_full_tiles(&mut self) -> Vec<(TileId, Vec<u8>)> {
-        self.tiles.extract_if(.., |_, tile| tile.len() == WIDTH as usize * HASH).collect()
+    /// The tiles at the right edge, as they are now.
+    pub(crate) fn into_tiles(self) -> Vec<(TileId, Vec<u8>)> {
+        self.tiles.into_iter().collect()
     }
 }

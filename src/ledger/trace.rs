@@ -7,6 +7,7 @@ use crate::error::{Kind, Result};
 use crate::store::BlobState;
 use ledger_format::{Address, Body, Cited, Descriptor, EntryId, Kid, Statement};
 use serde::Serialize;
+use sha2::Digest as _;
 
 /// One link of a trace, with what it leads to.
 #[derive(Debug, Clone, Serialize)]
@@ -109,7 +110,7 @@ impl Ledger {
         let Body::Run(body) = &run.statement.body else { return Ok(None) };
         let Some(cited) = body.sessions.iter().find(|cited| cited.entry == *id) else { return Ok(None) };
         let used_by = runs.iter().map(|run| self.bare_step(run)).collect::<Result<_>>()?;
-        Ok(Some(Traced { to: vec![self.cited_step(run, cited)?], used_by }))
+        Ok(Some(Traced { to: vec![self.cited_step(cited)?], used_by }))
     }
 
     /// Traces a bound ref.
@@ -214,7 +215,7 @@ impl Ledger {
         match &entry.statement.body {
             Body::Run(run) => {
                 for cited in &run.sessions {
-                    step.steps.push(self.cited_step(entry, cited)?);
+                    step.steps.push(self.cited_step(cited)?);
                 }
             }
             Body::Session(session) => {
@@ -235,15 +236,15 @@ impl Ledger {
         Ok(step)
     }
 
-    fn cited_step(&self, run: &Entry, cited: &Cited) -> Result<Step> {
+    fn cited_step(&self, cited: &Cited) -> Result<Step> {
         let Some(foreign) = &cited.foreign else {
             return match self.by_id(&cited.entry)? {
                 Some(session) => self.step(&session),
                 None => Ok(unknown_session(&cited.entry, "it is not in this ledger")),
             };
         };
-        let evidence = match foreign_evidence(self, &run.statement.body, &cited.entry) {
-            Ok(Some(evidence)) => evidence,
+        let evidence = match foreign_evidence(self, cited) {
+            Ok(Some((_, evidence))) => evidence,
             Ok(None) => return Ok(unknown_session(&cited.entry, "its evidence is not here")),
             Err(error) if error.kind() == Kind::Integrity => {
                 return Ok(unknown_session(&cited.entry, &error.to_string()));
@@ -277,10 +278,17 @@ impl Ledger {
     }
 
     fn content_step(&self, what: &str, name: &str, descriptor: &Descriptor) -> Result<Step> {
-        let state = self.read_blob(&descriptor.blake3, &mut |_| Ok(()));
+        let mut sha256 = sha2::Sha256::new();
+        let state = self.read_blob(&descriptor.blake3, &mut |piece| {
+            sha256.update(piece);
+            Ok(())
+        });
+        let right = |size| size == descriptor.size && descriptor.sha256 == *sha256.finalize();
         let (state, verdict) = match state {
-            Ok(BlobState::Present(size)) if size == descriptor.size => ("present", "ok".to_owned()),
-            Ok(BlobState::Present(_)) => ("present", "it has another length than stated".to_owned()),
+            Ok(BlobState::Present(size)) if right(size) => ("present", "ok".to_owned()),
+            Ok(BlobState::Present(_)) => {
+                ("present", "it has another length or SHA-256 than stated".to_owned())
+            }
             Ok(BlobState::Erased) => ("erased", "ok".to_owned()),
             Ok(BlobState::Missing) => ("missing", "ok".to_owned()),
             Err(error) if error.kind() == Kind::Integrity => ("present", error.to_string()),

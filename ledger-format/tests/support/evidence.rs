@@ -422,13 +422,23 @@ fn parts(all: &mut Vec<Vector>) {
         pack(&liar, 1, &[0], &[b"{}", &good]),
     );
     liar.statements.pop();
-    liar.ada("r-1", cite(log.id(2), liar.id(0), &good));
+    liar.ada("r-1", cite(log.id(2), EntryId([9; 32]), &good));
     no(
         all,
         BadProof,
         "nested-other-ledger",
         "EVID-9",
         "evidence of another ledger than the run cites",
+        pack(&liar, 1, &[0], &[b"{}", &good]),
+    );
+    liar.statements.pop();
+    liar.ada("r-1", cite(log.id(2), liar.id(0), &good));
+    no(
+        all,
+        Malformed,
+        "nested-own-ledger",
+        "HEAD-9",
+        "a session cited as another ledger's, of this very one",
         pack(&liar, 1, &[0], &[b"{}", &good]),
     );
     let broken = without(&blob(&note));

@@ -411,6 +411,15 @@ fn rights(all: &mut Vec<Vector>) {
             log.change(&ada(), "ada", KeyChange::Checkpoint { key: public(&c.bob) });
         },
     );
+    no(
+        KeyNotAllowed,
+        "log-key-enrolled",
+        "RIGHT-6",
+        "the checkpoint key becomes a statement key",
+        &|log, _| {
+            log.enrol("keeper", &log.log_key.clone(), &["user"]);
+        },
+    );
     no(KeyNotAllowed, "revoke-unknown", "RIGHT-7", "a key that is not enrolled is revoked", &|log, _| {
         log.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&eve), since: None });
     });
