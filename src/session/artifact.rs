@@ -190,6 +190,9 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
             evidence.subject.statement.id
         )));
     }
+    if let Some((evidence, _)) = &evidence {
+        check_evidence(ledger, evidence, &tar_path)?;
+    }
     if let Some(found) = ledger.by_id(&entry)? {
         compare(file, &session_json(ledger, &found)?, path)?;
         return Ok(SessionFile { entry, evidence: None });
@@ -200,6 +203,24 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
     };
     compare(file, &evidence_document(&evidence)?, path)?;
     Ok(SessionFile { entry, evidence: Some((evidence, tar)) })
+}
+
+/// Evidence is taken over as the format has it, and evidence of this very ledger must be of its history:
+/// what it proves and this ledger does not hold would otherwise pass for another ledger's.
+fn check_evidence(ledger: &Ledger, evidence: &Evidence, path: &Path) -> Result<()> {
+    let shown = path.display();
+    if let Some(part) = evidence.unexpected.first() {
+        let part = part.escape_debug();
+        return Err(Error::findings(format!("{shown} holds '{part}', which nothing calls for"))
+            .hint("take the evidence anew from its ledger: promptos export"));
+    }
+    if evidence.ledger != ledger.id() {
+        return Ok(());
+    }
+    ledger.check_extends(&evidence.checkpoint.head).map_err(|e| {
+        e.hint(format!("{shown} is evidence of this ledger from another history of it"))
+            .hint("restore the newer ledger file, or record the session again")
+    })
 }
 
 /// Compares a `prompt_session.json` with the statement that evidence proves.

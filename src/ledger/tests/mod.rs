@@ -177,10 +177,11 @@ fn details(n: u8) -> (Descriptor, Content) {
     (described.clone(), Content::Bytes(described, bytes))
 }
 
-/// A manifest of two files, one of which every manifest has; with the files' bytes when they are kept.
+/// A manifest of three files, two of which are the same and in every manifest; with the files' bytes when they are kept.
 fn manifest(n: u8, kept: bool) -> (Descriptor, Vec<Content>) {
-    let texts = [b"the same everywhere".to_vec(), format!("file {n}").into_bytes()];
-    let files = texts.iter().zip(["a.txt", "b.txt"]).map(|(text, path)| ManifestFile {
+    let same = b"the same everywhere".to_vec();
+    let texts = [same.clone(), format!("file {n}").into_bytes(), same];
+    let files = texts.iter().zip(["a.txt", "b.txt", "c.txt"]).map(|(text, path)| ManifestFile {
         path: path.into(),
         content: Descriptor::of(text, "text/plain"),
         kept,
