@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 fn git(dir: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
-    command.arg("-C").arg(dir).args(args).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+    let no_hook = ["-c", "core.fsmonitor=false"];
+    command.arg("-C").arg(dir).args(no_hook).args(args).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = output.status.success().then(|| String::from_utf8(output.stdout).ok())??;
     Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())

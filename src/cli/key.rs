@@ -208,37 +208,43 @@ fn rotate(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
     } else {
         append(context, kid, KeyChange::Rotate { key: new_key })?;
     }
-    let old = Kid::of(&context.existing_key()?.public);
-    let keep =
-        default.with_file_name(format!("id_ed25519.old-{}", hex::encode(old.0.get(..4).unwrap_or_default())));
-    for ending in ["", ".pub"] {
-        let with = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
-        let moved = |from: &Path, to: &Path| {
-            std::fs::rename(from, to).map_err(|e| {
-                Error::failed(format!(
-                    "the key is rotated, but {} cannot be renamed to {}: {e}",
-                    from.display(),
-                    to.display()
-                ))
-                .hint("rename it by hand, or run 'promptos key rotate' again")
-            })
-        };
-        if with(&default).is_file() {
-            moved(&with(&default), &with(&keep))?;
+    // Whatever a rotation that was stopped has moved already is left alone. The private key comes last: as
+    // long as it waits, the next rotation knows that this one is unfinished.
+    let mut kept = String::new();
+    if default.is_file() {
+        let old = Kid::of(&context.existing_key()?.public);
+        let digits = hex::encode(old.0.get(..4).unwrap_or_default());
+        let keep = default.with_file_name(format!("id_ed25519.old-{digits}"));
+        kept = format!("; the old one is kept as {}", context.shown(&keep));
+        if next.with_file_name("id_ed25519.next.pub").is_file() {
+            move_key_file(&default, &keep, ".pub")?;
+            move_key_file(&next, &default, ".pub")?;
         }
-        moved(&with(&next), &with(&default))?;
+        move_key_file(&default, &keep, "")?;
     }
-    context.ui.note(&format!(
-        "your key is now {}; the old one is kept as {}",
-        context.shown(&default),
-        context.shown(&keep)
-    ));
+    move_key_file(&next, &default, "")?;
+    context.ui.note(&format!("your key is now {}{kept}", context.shown(&default)));
     Ok(())
+}
+
+fn move_key_file(from: &Path, to: &Path, ending: &str) -> Result<()> {
+    let with = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
+    let (from, to) = (with(from), with(to));
+    if !from.is_file() {
+        return Ok(());
+    }
+    std::fs::rename(&from, &to).map_err(|e| {
+        let (from, to) = (from.display(), to.display());
+        Error::failed(format!("the key is rotated, but {from} cannot be renamed to {to}: {e}"))
+            .hint("run 'promptos key rotate' again")
+    })
 }
 
 fn rotate_log_key(context: &Context<'_>) -> Result<()> {
     let key = context.existing_key()?;
     let ledger = context.write()?;
+    // Finishes a rotation that was stopped; otherwise its key would be recorded twice.
+    context.log_key(&ledger)?;
     let next = context.next_log_key(ledger.name())?;
     let raw = ledger_format::Signer::public_key(&next);
     let body = checkpoint_change(&raw)?;
