@@ -361,6 +361,18 @@ fn d09_paths_in_the_pr_block_are_the_projects() {
             }
         }
     }
+    // Someone else's session is not replaced, and none is recorded that could not be handed on.
+    let size = world.json(&["log"])["size"].clone();
+    let again = world.run(&["dev", "--prompts", "P00", "--artifacts-dir", "a/evidence"]);
+    again.expect(1, &["a/evidence/prompt_session.json is there already", "nothing was recorded", "--force"]);
+    assert_eq!(world.json(&["log"])["size"], size);
+    // However many prompts there are, all of them are named.
+    let ids: Vec<String> = (0..64).map(|i| format!("a-prompt-with-a-long-name-{i}")).collect();
+    for id in &ids {
+        world.write(&format!("prompts/{id}.md"), prompt(id, "1", "Do it."));
+    }
+    let all = world.run(&["dev", "--prompts", &ids.join(",")]).ok();
+    assert!(all.stdout.contains(&format!("> - Prompts Used: `{}`\n", ids.join(", "))), "{all:?}");
     // Our own lint has nothing against the block.
     let block =
         world.run(&["dev", "--prompts", "P00", "--artifacts-dir", absolute.to_str().unwrap(), "--force"]);
