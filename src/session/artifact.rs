@@ -1,7 +1,7 @@
 //! `prompt_session.json`: a session as a file that an orchestrator carries, and back.
 
 use super::SESSION_EVIDENCE;
-use super::files::read_json;
+use super::files::{parse_json, read_json};
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, Ledger};
 use ledger_format::evidence::Evidence;
@@ -228,8 +228,8 @@ fn check_evidence(ledger: &Ledger, evidence: &Evidence, path: &Path) -> Result<(
 /// # Errors
 /// Failed when the file is not one; findings, naming the field, when it disagrees.
 pub fn check_session_file(path: &Path, bytes: &[u8], evidence: &Evidence) -> Result<()> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(file)) => compare(&file, &evidence_document(evidence)?, path),
+    match parse_json(path, bytes)? {
+        Value::Object(file) => compare(&file, &evidence_document(evidence)?, path),
         _ => Err(Error::failed(format!("{} is not a JSON object", path.display()))),
     }
 }

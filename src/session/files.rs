@@ -43,13 +43,23 @@ pub fn describe(path: &Path) -> Result<(Descriptor, Vec<SecretHit>)> {
 /// A file's bytes and the JSON that they are.
 ///
 /// # Errors
-/// Failed, when it cannot be read or is not JSON, with line and column.
+/// Failed, when it cannot be read, is not JSON or has a name twice, with line and column.
 pub(super) fn read_json(path: &Path) -> Result<(Vec<u8>, serde_json::Value)> {
     let shown = path.display();
     let bytes = fs::read(path).map_err(|e| Error::failed(format!("cannot read {shown}: {e}")))?;
-    let parsed = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::failed(format!("{shown}:{}:{}: this is not JSON: {e}", e.line(), e.column())))?;
+    let parsed = parse_json(path, &bytes)?;
     Ok((bytes, parsed))
+}
+
+/// The JSON in a file's bytes.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) fn parse_json(path: &Path, bytes: &[u8]) -> Result<serde_json::Value> {
+    super::json::parse(bytes).map_err(|e| {
+        let what = if e.is_data() { "this is ambiguous" } else { "this is not JSON" };
+        Error::failed(format!("{}: {what}: {e}", path.display()))
+    })
 }
 
 /// The media type that a file's name suggests.

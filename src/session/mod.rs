@@ -6,6 +6,7 @@ mod attach;
 mod duties;
 mod files;
 mod import;
+mod json;
 mod record;
 mod settings;
 
