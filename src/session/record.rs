@@ -5,7 +5,8 @@ use crate::catalog::{self, Catalog, Finding, Prompt, secrets};
 use crate::error::{Error, Result};
 use crate::ledger::{Content, New};
 use ledger_format::{
-    Body, DETAILS_TYPE, Descriptor, Details, MANIFEST_TYPE, Manifest, ManifestFile, Session, Target, Used,
+    Body, DETAILS_TYPE, Descriptor, Details, MANIFEST_TYPE, MAX_LIST, Manifest, ManifestFile, Session,
+    Target, Used,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,11 @@ pub struct Planned<'c> {
 /// # Errors
 /// Findings (exit 4) for lint errors and secrets, failed for unknown prompts and unreadable files.
 pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> Result<Planned<'c>> {
+    if request.prompts.len() > MAX_LIST {
+        let have = request.prompts.len();
+        return Err(Error::failed(format!("a session names at most {MAX_LIST} prompts; these are {have}"))
+            .hint("record several sessions; a run can cite them all"));
+    }
     let mut remarks = Vec::new();
     let (prompts, warnings) = lint_and_resolve(catalog, request, &mut remarks)?;
     let mut used: Vec<Used> = Vec::new();
