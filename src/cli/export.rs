@@ -11,6 +11,9 @@ use promptos::session::{
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// The checksum file of a strict export.
+const OLD_SUM: &str = "prompt_session.sha256";
+
 /// Write a session as prompt_session.json with its evidence beside it
 #[derive(Args)]
 pub(crate) struct Export {
@@ -84,10 +87,16 @@ pub(crate) fn write(ledger: &Ledger, entry: &Entry, dir: &Path, force: bool, old
     if old {
         let (text, sum) = strict_v1(&document)?;
         write_atomically(&file, text.as_bytes(), force)?;
-        write_atomically(&dir.join("prompt_session.sha256"), sum.as_bytes(), force)?;
+        write_atomically(&dir.join(OLD_SUM), sum.as_bytes(), force)?;
     } else {
         let text = serde_json::to_string_pretty(&document).map_err(|e| Error::bug("no JSON").because(e))?;
         write_atomically(&file, format!("{text}\n").as_bytes(), force)?;
+        let sum = dir.join(OLD_SUM);
+        if force && sum.exists() {
+            // That of a strict export which was here, and would contradict the file now.
+            std::fs::remove_file(&sum)
+                .map_err(|e| Error::failed(format!("cannot remove {}: {e}", sum.display())))?;
+        }
     }
     // Evidence of the same session against a newer checkpoint is as good as the one that may be there.
     write_atomically(&dir.join(SESSION_EVIDENCE), &evidence, true)?;
