@@ -94,6 +94,20 @@ fn d02_a_forged_session_is_caught_and_a_forged_log_proves_nothing() {
             world.run(&command).expect(4, &[&named, "the file says", "the statement says"]);
         }
     }
+    // A name that stands twice: readers disagree about which counts.
+    let twice = String::from_utf8(honest.clone()).unwrap();
+    for (from, to, name) in [
+        ("\"notes\":", "\"developer\": \"mallory\", \"notes\":", "developer"),
+        ("\"index\":", "\"entry\": \"\", \"index\":", "entry"),
+        ("\"gate\":", "\"ref\": \"P07.v1\", \"gate\":", "ref"),
+    ] {
+        world.write("out/prompt_session.json", twice.replace(from, to));
+        for command in
+            [vec!["verify", "out/prompt_session.json"], vec!["attach", "--run-record", "out/run_record.json"]]
+        {
+            world.run(&command).expect(1, &[&format!("the field '{name}' is there twice at line")]);
+        }
+    }
     // Without any reference to the ledger it is not a session of ours.
     world.write("out/prompt_session.json", &honest);
     edit(&world, "out/prompt_session.json", |file| drop(file.as_object_mut().unwrap().remove("ledger")));
@@ -367,12 +381,14 @@ fn d09_paths_in_the_pr_block_are_the_projects() {
     again.expect(1, &["a/evidence/prompt_session.json is there already", "nothing was recorded", "--force"]);
     assert_eq!(world.json(&["log"])["size"], size);
     // However many prompts there are, all of them are named.
-    let ids: Vec<String> = (0..64).map(|i| format!("a-prompt-with-a-long-name-{i}")).collect();
+    let mut ids: Vec<String> = (0..64).map(|i| format!("a-prompt-with-a-long-name-{i}")).collect();
     for id in &ids {
         world.write(&format!("prompts/{id}.md"), prompt(id, "1", "Do it."));
     }
     let all = world.run(&["dev", "--prompts", &ids.join(",")]).ok();
     assert!(all.stdout.contains(&format!("> - Prompts Used: `{}`\n", ids.join(", "))), "{all:?}");
+    ids.push("P00".to_owned());
+    world.run(&["dev", "--prompts", &ids.join(",")]).expect(1, &["at most 64 prompts; these are 65"]);
     // Our own lint has nothing against the block.
     let block =
         world.run(&["dev", "--prompts", "P00", "--artifacts-dir", absolute.to_str().unwrap(), "--force"]);

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Map, Value, json};
-use support::{Output, World, finish, text, v1};
+use support::{Output, World, copy_folder, finish, text, v1};
 
 /// Logs of each version, with what an import must find in them.
 fn versions() -> Vec<(&'static str, String, bool, Vec<&'static str>)> {
@@ -221,6 +221,8 @@ fn strict_v1_is_what_the_old_validators_accept() {
         let report = world.json(&["session", "import", "old/prompt_session.json"]);
         assert_eq!(report["files"][0]["checked"], json!(["artifact_hash", "chain_hash", "sidecar"]));
     }
+    world.write("twice.json", "{\"notes\": \"a\", \"notes\": \"b\"}");
+    world.run(&["session", "import", "twice.json"]).expect(1, &["the field 'notes' is there twice"]);
     // The last one, by the tools of the old scripts, where they are installed.
     let tool = |program: &str, args: &[&str]| -> Option<Output> {
         let dir = world.project.join("old");
@@ -248,6 +250,12 @@ fn strict_v1_files_are_proved_by_the_evidence_beside_them() {
     world.write("old/run_record.json", r#"{"run_id": "r1"}"#);
     world.run(&["attach", "--run-record", "old/run_record.json"]).expect(0, &["sessions  1"]);
     world.run(&["trace", "old/prompt_session.json"]).expect(0, &["session", "P05.v1"]);
+
+    // A plain export in its place leaves no checksum behind that contradicts it.
+    world.run(&["export", "--artifacts-dir", "old"]).expect(1, &["is there already and differs"]);
+    copy_folder(&world.project.join("old"), &world.project.join("plain"));
+    world.run(&["export", "--artifacts-dir", "plain", "--force"]).ok();
+    assert!(!world.project.join("plain/prompt_session.sha256").exists());
 
     // Someone adds a gate and makes both hashes agree.
     let mut forged = log.as_object().unwrap().clone();
