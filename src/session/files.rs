@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 /// Failed, when it cannot be read or is no regular file.
 pub fn describe(path: &Path) -> Result<(Descriptor, Vec<SecretHit>)> {
     let cannot = |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", path.display()));
-    let mut file = File::open(path).map_err(cannot)?;
-    if !file.metadata().map_err(cannot)?.is_file() {
-        return Err(Error::failed(format!("{} is not a file", path.display())));
+    // Asked before opening, since opening a pipe would wait for its writer.
+    if !path.metadata().map_err(cannot)?.is_file() {
+        return Err(Error::failed(format!("{} is not a regular file", path.display())));
     }
+    let mut file = File::open(path).map_err(cannot)?;
     let (mut blake3, mut sha256, mut secrets) = (blake3::Hasher::new(), Sha256::new(), Scanner::new());
     let (mut size, mut buffer) = (0u64, vec![0; 1 << 20]);
     loop {

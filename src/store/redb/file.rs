@@ -279,12 +279,13 @@ pub(super) fn open_copy(path: &Path) -> Result<Option<Database>> {
 
 /// Tells what is plainly no ledger from what is a damaged one.
 fn recognise(path: &Path) -> Result<()> {
-    let mut file = File::open(path).map_err(|cause| fault::io(path, cause))?;
-    let kind = file.metadata().map_err(|cause| fault::io(path, cause))?;
+    // Asked before opening, since opening a pipe would wait for its writer.
+    let kind = path.metadata().map_err(|cause| fault::io(path, cause))?;
     if !kind.is_file() {
         let what = if kind.is_dir() { "a folder" } else { "no regular file" };
         return Err(Error::failed(format!("{} is {what}, not a ledger", path.display())));
     }
+    let mut file = File::open(path).map_err(|cause| fault::io(path, cause))?;
     let mut start = Vec::new();
     file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(|cause| fault::io(path, cause))?;
     if start.is_empty() {
