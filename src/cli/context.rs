@@ -140,11 +140,11 @@ impl<'a> Context<'a> {
 
     fn open_for_writing(&self, path: &Path) -> Result<Ledger> {
         let ledger = self.open(path, Access::Write)?;
-        match self.pin_of(&ledger)? {
-            Some(pin) => ledger.check_extends(&pin.head).map_err(|e| {
+        self.check_place(&ledger)?;
+        if let Some(pin) = self.pin_of(&ledger)? {
+            ledger.check_extends(&pin.head).map_err(|e| {
                 e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
-            })?,
-            None => self.check_place(&ledger)?,
+            })?;
         }
         Ok(ledger)
     }
@@ -229,27 +229,29 @@ impl<'a> Context<'a> {
     /// A ledger that this user has seen here must not be replaced in silence.
     fn check_not_lost(&self, path: &Path) -> Result<()> {
         let Some(pin) = self.lost_pin(path)? else { return Ok(()) };
-        Err(Error::integrity(format!(
-            "the ledger that was here is gone: '{}' had {} entries when last seen",
-            pin.origin.split('/').next().unwrap_or_default(),
-            pin.head.size
-        ))
-        .hint(format!("it belongs at {}", self.shown(path)))
-        .hint("restore it from a copy; or start a new one that cites its last head: promptos init --new")
-        .hint("or, if it never mattered: promptos pin reset"))
+        Err(Error::integrity(format!("the ledger that was here is gone: {}", last_seen(&pin)))
+            .hint(format!("it belongs at {}", self.shown(path)))
+            .hint("restore it from a copy; or start a new one that cites its last head: promptos init --new")
+            .hint("or, if it never mattered: promptos pin reset"))
     }
 
     /// The pin of a ledger that was last seen at this path.
     pub(crate) fn lost_pin(&self, path: &Path) -> Result<Option<Pin>> {
-        match self.pins() {
-            Some(pins) => pins.at_place(&place(path)),
-            None => Ok(None),
-        }
+        self.pins().map_or(Ok(None), |pins| pins.at_place(&place(path), None))
     }
 
-    /// Another ledger where ours was is no less a loss than none.
+    /// Another ledger where ours was is no less a loss than none, even when we know the other one too.
     pub(crate) fn check_place(&self, ledger: &Ledger) -> Result<()> {
-        if self.pin_of(ledger)?.is_some() { Ok(()) } else { self.check_not_lost(&self.ledger_path()) }
+        let path = self.ledger_path();
+        let lost = self.pins().map_or(Ok(None), |pins| pins.at_place(&place(&path), Some(&ledger.id())))?;
+        let Some(pin) = lost else { return Ok(()) };
+        Err(Error::integrity(format!(
+            "the ledger that was here is gone, and '{}' is in its place: {}",
+            ledger.name(),
+            last_seen(&pin)
+        ))
+        .hint(format!("restore it from a copy to {}", self.shown(&path)))
+        .hint("or, if it never mattered: promptos pin reset"))
     }
 
     // ---- pins ----
@@ -432,6 +434,12 @@ impl<'a> Context<'a> {
 pub(crate) fn checkpoint_change(public: &[u8; 32]) -> Result<Body> {
     let key = ledger_format::PublicKey::new(public).map_err(|f| Error::bug(f.detail))?;
     Ok(Body::Key(ledger_format::KeyChange::Checkpoint { key }))
+}
+
+/// What a pin says of its ledger, for a message.
+fn last_seen(pin: &Pin) -> String {
+    let name = pin.origin.split('/').next().unwrap_or_default();
+    format!("'{name}' had {} entries when last seen", pin.head.size)
 }
 
 /// The ledger file by a path that stays the same wherever one stands.

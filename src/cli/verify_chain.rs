@@ -47,9 +47,7 @@ impl VerifyChain {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read()?;
         let pinned = context.pin_of(&ledger)?;
-        if pinned.is_none() {
-            context.check_place(&ledger)?;
-        }
+        context.check_place(&ledger)?;
         if self.since_pin && pinned.is_none() {
             return Err(Error::failed("there is no pin of this ledger to start from")
                 .hint("run verify-chain without --since-pin once"));

@@ -103,12 +103,13 @@ impl Pins {
         paths.iter().filter_map(|path| read(path).transpose()).collect()
     }
 
-    /// The pin of the ledger that was last seen in this file.
+    /// The pin of the ledger that was last seen in this file, other than the ledger `here`.
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn at_place(&self, place: &Path) -> Result<Option<Pin>> {
-        Ok(self.all()?.into_iter().find(|pin| pin.place.as_deref() == Some(place)))
+    pub fn at_place(&self, place: &Path, here: Option<&EntryId>) -> Result<Option<Pin>> {
+        let other = |pin: &Pin| here.is_none_or(|here| pin.ledger().as_ref() != Some(here));
+        Ok(self.all()?.into_iter().find(|pin| pin.place.as_deref() == Some(place) && other(pin)))
     }
 
     /// Pins a head of `ledger`, and what was judged of it; neither ever goes back. Call it after the head is
@@ -193,8 +194,9 @@ fn read(path: &Path) -> Result<Option<Pin>> {
         Err(e) => return Err(cannot("read", path, e)),
     };
     let bad = || {
+        let ledger = path.file_stem().unwrap_or_default().display();
         Error::failed(format!("{} is not a pin", path.display()))
-            .hint("it was damaged; if you know the ledger to be right, 'promptos pin reset' forgets it")
+            .hint(format!("it was damaged; if you know the ledger to be right: promptos pin reset {ledger}"))
     };
     Pin::parse(&text).map(Some).ok_or_else(bad)
 }
