@@ -32,7 +32,8 @@ impl Init {
             }
         }
         let path = context.ledger_path();
-        let there = path.is_file();
+        // Whatever is there, it is not for us to put a ledger beside it.
+        let there = path.symlink_metadata().is_ok();
         let key = context.key()?;
         let ledger = if there && !self.new {
             if self.name.is_some() || self.identity.is_some() {
@@ -41,7 +42,7 @@ impl Init {
             context.write()?
         } else if self.new {
             if there {
-                return Err(Error::failed(format!("a ledger is there: {}", context.shown(&path)))
+                return Err(Error::failed(format!("a ledger is there already: {}", context.shown(&path)))
                     .hint("move it away first; 'init --new' never replaces one"));
             }
             let lost = context.lost_pin(&path)?;

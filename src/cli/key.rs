@@ -51,7 +51,8 @@ pub(crate) enum Key {
     /// End a key for ever (admins; or one's own)
     Revoke {
         /// Its fingerprint SHA256:… or its .pub file
-        key: String,
+        #[arg(value_name = "KEY")]
+        which: String,
         /// What it signed from this entry on is suspect
         #[arg(long, value_name = "ENTRY")]
         compromised_since: Option<String>,
@@ -68,7 +69,7 @@ impl Key {
             }
             Self::Rotate { log_key: true, .. } => rotate_log_key(context),
             Self::Rotate { to, .. } => rotate(context, to),
-            Self::Revoke { key, compromised_since } => revoke(context, &key, compromised_since),
+            Self::Revoke { which, compromised_since } => revoke(context, &which, compromised_since),
         }
     }
 }

@@ -101,7 +101,16 @@ enum Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     promptos::ledger::install_quiet_panic_hook();
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        // Who asked for JSON gets JSON, also when the rest of the command line makes no sense.
+        if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            let error = Error::usage(text.split("\n\n").next().unwrap_or_default());
+            Ui::new(ui::Color::Auto, true, false).error_report(&error);
+        }
+        error.exit()
+    });
     let ui = Ui::new(cli.global.color, cli.global.json, cli.global.quiet);
     let run = std::panic::AssertUnwindSafe(|| run(cli.global, cli.command, &ui));
     let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
@@ -124,6 +133,15 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
     }
     if !(0.0..=86_400.0).contains(&global.lock_timeout) {
         return Err(Error::usage("--lock-timeout is a number of seconds between 0 and 86400"));
+    }
+    // An empty variable may be one that somebody forgot to set: neither the default nor a file is meant.
+    if global.ledger.as_ref().is_some_and(|ledger| ledger.as_os_str().is_empty()) {
+        return Err(
+            Error::usage("--ledger (or PROMPTOS_LEDGER) is empty").hint("name a ledger, or leave it out")
+        );
+    }
+    if global.key.as_ref().is_some_and(|key| key.is_empty()) {
+        return Err(Error::usage("--key (or PROMPTOS_KEY) is empty").hint("name a key, or leave it out"));
     }
     let context = Context::new(global, ui)?;
     match command {

@@ -13,7 +13,8 @@ pub(crate) enum Pin {
     /// Forget a pin, after a ledger was restored or given up on purpose
     Reset {
         /// The ledger id; by default the ledger that is here, or was here
-        ledger: Option<String>,
+        #[arg(value_name = "LEDGER_ID")]
+        id: Option<String>,
     },
 }
 
@@ -45,8 +46,8 @@ impl Pin {
                 }
                 Ok(())
             }
-            Self::Reset { ledger } => {
-                let id = match ledger {
+            Self::Reset { id } => {
+                let id = match id {
                     Some(text) => text.parse::<EntryId>().map_err(|_| {
                         Error::usage(format!("'{}' is not a ledger id of 64 hex digits", one_line(&text, 80)))
                             .hint("promptos pin show lists them")
@@ -58,6 +59,9 @@ impl Pin {
                 };
                 if !pins.reset(&id)? {
                     return Err(Error::failed(format!("no pin of ledger {}", hex::encode(id.0))));
+                }
+                if context.ui.json {
+                    return context.ui.report("pin-reset", json!({"ledger": hex::encode(id.0)}));
                 }
                 context.ui.note(&format!("forgotten: {}", hex::encode(id.0)));
                 Ok(())

@@ -4,6 +4,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use promptos::error::{Error, Result};
 use serde_json::{Map, Value, json};
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
 
 /// When to colour.
@@ -25,6 +26,10 @@ pub(crate) struct Ui {
     color: ColorChoice,
     pub(crate) json: bool,
     quiet: bool,
+    /// Nobody reads stdout any more.
+    closed: Cell<bool>,
+    /// A report went to stdout, which holds one JSON document and no more.
+    reported: Cell<bool>,
 }
 
 impl Ui {
@@ -34,22 +39,36 @@ impl Ui {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { color, json, quiet }
+        Self { color, json, quiet, closed: Cell::new(false), reported: Cell::new(false) }
     }
 
     /// A line of results.
     pub(crate) fn line(&self, text: &str) -> Result<()> {
         let mut out = AutoStream::new(io::stdout().lock(), self.color);
-        finish(writeln!(out, "{text}"))
+        self.write(|| writeln!(out, "{text}"))
     }
 
     /// Results as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<()> {
-        finish(io::stdout().lock().write_all(bytes))
+        self.write(|| io::stdout().lock().write_all(bytes))
     }
 
     pub(crate) fn flush(&self) -> Result<()> {
-        finish(io::stdout().lock().flush())
+        self.write(|| io::stdout().lock().flush())
+    }
+
+    /// A reader who has seen enough is no failure of ours, and neither ends the work nor changes its outcome.
+    fn write(&self, write: impl FnOnce() -> io::Result<()>) -> Result<()> {
+        if self.closed.get() {
+            return Ok(());
+        }
+        match write() {
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => {
+                self.closed.set(true);
+                Ok(())
+            }
+            other => other.map_err(|e| Error::failed(format!("cannot write the output: {e}"))),
+        }
     }
 
     /// A report as JSON, with its schema first.
@@ -64,6 +83,7 @@ impl Ui {
         }
         let text =
             serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
+        self.reported.set(true);
         // Not as a line: what strips colours would take control characters out of the values. JSON leaves DEL
         // and its like as they are; a terminal should not get them.
         let control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
@@ -88,19 +108,24 @@ impl Ui {
         self.talk(&format!("{WARN}warning:{WARN:#} {text}"));
     }
 
-    pub(crate) fn error(&self, error: &Error) {
+    /// A failure as JSON.
+    pub(crate) fn error_report(&self, error: &Error) {
         let mut causes = Vec::new();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             causes.push(cause.to_string());
             source = cause.source();
         }
-        if self.json {
-            let report = json!({
-                "error": error.to_string(), "causes": causes, "hints": error.hints(), "exit": error.kind() as u8
-            });
-            // Nothing can be done when stdout is gone as well.
-            let _ = self.report("error", report);
+        let report = json!({
+            "error": error.to_string(), "causes": causes, "hints": error.hints(), "exit": error.kind() as u8
+        });
+        // Nothing can be done when stdout is gone as well.
+        let _ = self.report("error", report);
+    }
+
+    pub(crate) fn error(&self, error: &Error) {
+        if self.json && !self.reported.get() {
+            self.error_report(error);
         }
         let mut text = format!("{BAD}error:{BAD:#} {}", safe(&error.to_string()));
         for hint in error.hints() {
@@ -113,14 +138,6 @@ impl Ui {
         let mut err = AutoStream::new(io::stderr().lock(), self.color);
         // There is nowhere to say that this failed.
         let _ = writeln!(err, "{text}");
-    }
-}
-
-/// A reader who has seen enough is no failure of ours.
-fn finish(result: io::Result<()>) -> Result<()> {
-    match result {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        other => other.map_err(|e| Error::failed(format!("cannot write the output: {e}"))),
     }
 }
 
