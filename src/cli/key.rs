@@ -199,6 +199,8 @@ fn rotate(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
         .ok_or_else(|| Error::usage("name the new key with --to FILE, since yours is named with --key"))?;
     let next = default.with_file_name("id_ed25519.next");
     if !next.is_file() {
+        // What the ledger would refuse leaves no key behind.
+        context.read()?.identity_of(&Kid::of(&context.existing_key()?.public))?;
         keys::create(&next, &context.random()?, "promptos", None)?;
     }
     let new_key = public(&context.open_key(&KeySource::File(next.clone()))?.public)?;
@@ -246,6 +248,14 @@ fn rotate_log_key(context: &Context<'_>) -> Result<()> {
     let ledger = context.write()?;
     // Finishes a rotation that was stopped; otherwise its key would be recorded twice.
     context.log_key(&ledger)?;
+    // Judged before a new key is made, since one whose statement may be recorded must not be removed again.
+    let signer = Kid::of(&key.public);
+    let identity = ledger.identity_of(&signer)?;
+    if !ledger.key(&signer)?.is_some_and(|record| record.roles.admin) {
+        return Err(Error::failed(format!(
+            "'{identity}' may not change the log key: that needs the role admin"
+        )));
+    }
     let next = context.next_log_key(ledger.name())?;
     let raw = ledger_format::Signer::public_key(&next);
     let body = checkpoint_change(&raw)?;
