@@ -151,7 +151,9 @@ impl Dev {
 
 /// One line of the PR block; what stands in it cannot leave its code span.
 fn field(name: &str, value: &str, max: usize) -> String {
-    format!("> - {name}: `{}`", one_line(value, max).replace('`', "'"))
+    let value = one_line(value, max).replace('`', "'");
+    // Two backticks with nothing between them begin a span instead of being one.
+    format!("> - {name}: `{}`", if value.trim().is_empty() { "(none)" } else { &value })
 }
 
 /// A path as everybody who has the project would write it. Where it lies on this machine is nobody's business.

@@ -84,15 +84,8 @@ impl Ui {
         let text =
             serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
         self.reported.set(true);
-        // Not as a line: what strips colours would take control characters out of the values. JSON leaves DEL
-        // and its like as they are; a terminal should not get them.
-        let control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
-        let mut shown = String::with_capacity(text.len() + 1);
-        for c in text.chars() {
-            if control(c) { shown.push_str(&format!("\\u{:04x}", c as u32)) } else { shown.push(c) }
-        }
-        shown.push('\n');
-        self.bytes(shown.as_bytes())?;
+        // Past the stream that takes out colours: it takes out what it holds for part of a colour, too.
+        self.bytes(format!("{}\n", escaped(&text)).as_bytes())?;
         self.flush()
     }
 
@@ -141,13 +134,15 @@ impl Ui {
     }
 }
 
-/// Text from outside as a terminal may show it: control characters (but line ends), and characters that
-/// change the direction or hide, become visible escapes.
+/// Control characters (but line ends), and characters that change the direction or hide.
+fn hidden(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text from outside as a terminal may show it: what is [`hidden`] becomes a visible escape.
 pub(crate) fn safe(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
-    };
     if !text.contains(hidden) {
         return text.to_owned();
     }
@@ -156,6 +151,20 @@ pub(crate) fn safe(text: &str) -> String {
         if hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
     shown
+}
+
+/// The same JSON with what is [`hidden`] as escapes: JSON leaves some of it as it is.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if hidden(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// [`safe`] text on one line, of at most `max` characters.
