@@ -6,7 +6,8 @@ use ledger_format::{Body, Cited, Kid, Run};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Entry, Ledger};
 use promptos::session::{
-    AttachRequest, Cite, PlannedRun, RUN_EVIDENCE, Separation, conflicts, plan_run, write_atomically,
+    AttachRequest, Cite, PlannedRun, RUN_EVIDENCE, Separation, check_run, conflicts, plan_run,
+    write_atomically,
 };
 use serde_json::json;
 use std::path::PathBuf;
@@ -48,8 +49,11 @@ impl Attach {
             },
         };
         // What is wrong with the command is told before a ledger or a key is made.
-        std::fs::metadata(&self.run_record)
-            .map_err(|e| Error::failed(format!("cannot read {}: {e}", self.run_record.display())))?;
+        check_run(&self.run_record, self.run_id.as_deref(), &artifacts, !self.session.is_empty())?;
+        if self.session.iter().any(|wanted| !std::path::Path::new(wanted).is_file()) {
+            // A session that is no file can only be in a ledger that is there already.
+            drop(context.read()?);
+        }
         let key = context.key()?;
         let ledger = context.write_or_create(&key)?;
         let mut sessions = Vec::new();

@@ -50,6 +50,33 @@ pub struct PlannedRun {
     pub artifacts: Vec<ManifestFile>,
 }
 
+/// Checks what can be checked of a run without a ledger: that the record can be read and has an id, that the
+/// artifacts can be listed, and that a session is among them unless one is `named`.
+///
+/// # Errors
+/// As [`plan_run`].
+pub fn check_run(record: &Path, id: Option<&str>, artifacts: &Path, named: bool) -> Result<()> {
+    describe(record)?;
+    let id = id.map_or_else(|| run_id(record), |id| Ok(id.to_owned()))?;
+    run_name(&id)?;
+    let files = kept_files(artifacts)?;
+    if named || files.iter().any(|(relative, _)| is_session(relative)) {
+        Ok(())
+    } else {
+        Err(no_session(artifacts))
+    }
+}
+
+fn is_session(relative: &str) -> bool {
+    relative.rsplit('/').next() == Some(SESSION_FILE)
+}
+
+fn no_session(artifacts: &Path) -> Error {
+    Error::failed(format!("no session: there is no {SESSION_FILE} in {}", artifacts.display()))
+        .hint("export one there first: promptos export --artifacts-dir DIR")
+        .hint("or name one: --session ID")
+}
+
 /// Reads run record, artifacts and sessions and puts the statement together. Nothing is written.
 ///
 /// # Errors
@@ -73,7 +100,7 @@ pub fn plan_run(ledger: &Ledger, request: &AttachRequest<'_>) -> Result<PlannedR
     }
     if request.sessions.is_empty() {
         for (relative, path) in &files {
-            if relative.rsplit('/').next() == Some(SESSION_FILE) {
+            if is_session(relative) {
                 cites.push(find_session(ledger, path)?);
             }
         }
@@ -99,12 +126,7 @@ pub fn plan_run(ledger: &Ledger, request: &AttachRequest<'_>) -> Result<PlannedR
     sessions.sort_by_key(|cited| cited.entry);
     sessions.dedup_by_key(|cited| cited.entry);
     if sessions.is_empty() {
-        return Err(Error::failed(format!(
-            "no session: there is no {SESSION_FILE} in {}",
-            request.artifacts.display()
-        ))
-        .hint("export one there first: promptos export --artifacts-dir DIR")
-        .hint("or name one: --session ID"));
+        return Err(no_session(request.artifacts));
     }
     if sessions.len() > ledger_format::MAX_LIST {
         let (have, max) = (sessions.len(), ledger_format::MAX_LIST);

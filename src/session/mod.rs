@@ -11,7 +11,7 @@ mod record;
 mod settings;
 
 pub use artifact::{SessionFile, check_session_file, find_session, session_json, strict_v1};
-pub use attach::{AttachRequest, Cite, PlannedRun, plan_run, run_name};
+pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, plan_import, read_old_log};
