@@ -196,6 +196,13 @@ impl Catalog {
         if !similar.is_empty() {
             error = error.hint(format!("did you mean {}?", similar.join(", ")));
         }
+        // The id may be that of a file that cannot be read.
+        let mut unusable = self.problems.iter().map(|problem| problem.path.display().to_string());
+        if let Some(first) = unusable.next() {
+            let more = unusable.count();
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            error = error.hint(format!("not usable: {first}{more}; 'promptos lint' tells why"));
+        }
         let gates: Vec<_> = self.gates().iter().map(|(_, prompt)| prompt.id.as_str()).collect();
         if gates.is_empty() { error } else { error.hint(format!("gates: {}", gates.join(", "))) }
     }

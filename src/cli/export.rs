@@ -74,7 +74,12 @@ pub(crate) fn session(ledger: &Ledger, wanted: &str) -> Result<Entry> {
         lookup::entry(ledger, wanted)?
     };
     if !matches!(entry.statement.body, Body::Session(_)) {
-        return Err(Error::failed(format!("{} is no session", entry.statement.subject())));
+        return Err(Error::failed(format!(
+            "entry {} is {}, not a session",
+            entry.index,
+            one_line(&entry.statement.subject(), 120)
+        ))
+        .hint("promptos log --kind session lists the sessions"));
     }
     Ok(entry)
 }

@@ -34,8 +34,14 @@ impl Verify {
         } else {
             self.file.clone()
         };
-        let bytes = read(&path)?;
-        let evidence = Evidence::open(&bytes).map_err(|failure| refused(&path, &failure))?;
+        let bytes = read(&path).map_err(|e| {
+            if path == self.file {
+                e
+            } else {
+                e.hint("the evidence of a prompt_session.json stands beside it")
+            }
+        })?;
+        let evidence = Evidence::open(&bytes).map_err(|failure| refused(&path, &bytes, &failure))?;
         if path != self.file {
             compare_session(&self.file, &evidence)?;
         }
@@ -102,7 +108,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// What is no evidence at all is a mistake; what claims to be and does not hold is a violation.
-fn refused(path: &Path, failure: &Failure) -> Error {
+fn refused(path: &Path, bytes: &[u8], failure: &Failure) -> Error {
+    // Both, so that no single change makes evidence look like a mere mistake.
+    if !bytes.starts_with(b"subject.cose\0") && bytes.get(257..262) != Some(b"ustar") {
+        return Error::failed(format!("{} is not an evidence tar", path.display()))
+            .hint("verify takes an .evidence.tar, or a prompt_session.json with its evidence beside it");
+    }
     let kind = if failure.class == Class::Unsupported { Kind::Failed } else { Kind::Integrity };
     Error::new(kind, format!("{} does not hold: {failure}", path.display())).hint(failure.class.meaning())
 }
