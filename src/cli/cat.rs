@@ -15,6 +15,10 @@ pub(crate) struct Cat {
 
 impl Cat {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        if context.ui.json {
+            return Err(Error::usage("cat prints content as it is; it has no JSON form")
+                .hint("promptos show ENTRY --json and promptos trace DIGEST --json describe content"));
+        }
         let ledger = context.read()?;
         if self.what.starts_with("entry:") {
             let entry = lookup::entry(&ledger, &self.what)?;

@@ -1,7 +1,7 @@
 //! Where things are, for one run of the program: the ledger, the settings, the catalog, the user's keys
 //! and pins.
 
-use super::ui::{Ui, ledger as ledger_id};
+use super::ui::{Ui, ledger as ledger_id, safe};
 use super::{Global, git};
 use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
@@ -269,18 +269,24 @@ impl<'a> Context<'a> {
         self.pin_head(ledger, ledger.head()?, None)
     }
 
-    /// Pins a head, and the head that an audit has judged.
+    /// Pins a head, and the head that an audit has judged. What was recorded or found stands whatever
+    /// becomes of the pin, so a pin that cannot be kept is a warning.
+    ///
+    /// # Errors
+    /// Integrity, when the ledger does not extend what is pinned.
     pub(crate) fn pin_head(&self, ledger: &Ledger, head: Head, judged: Option<Head>) -> Result<()> {
-        match self.pins() {
-            Some(pins) => {
-                let place = Some(place(&self.ledger_path()));
-                pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place })
-            }
-            None => {
-                self.ui
-                    .warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
+        let Some(pins) = self.pins() else {
+            self.ui.warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
+            return Ok(());
+        };
+        let place = Some(place(&self.ledger_path()));
+        match pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place }) {
+            Err(error) if error.kind() != Kind::Integrity => {
+                let what = "the pin was not moved, so a ledger that goes back may not be noticed";
+                self.ui.warn(&safe(&format!("{what}: {error}")));
                 Ok(())
             }
+            other => other,
         }
     }
 
@@ -395,22 +401,13 @@ impl<'a> Context<'a> {
         let log_key = self.log_key(ledger)?;
         let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
         let entry = ledger.append(&author, new)?;
-        // The statement is recorded whatever becomes of the pin.
-        if let Err(error) = self.pin(ledger) {
-            if error.kind() == Kind::Integrity {
-                return Err(error.hint(format!("it was recorded as {}", entry.statement.id)));
-            }
-            self.ui.warn(&format!("recorded, but the pin was not moved: {error}"));
-        }
+        self.pin(ledger).map_err(|e| e.hint(format!("it was recorded as {}", entry.statement.id)))?;
         Ok(entry)
     }
 
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> Result<u64> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map(|since| since.as_secs()).map_err(|_| {
-            Error::failed("this machine's clock shows a time before 1970").hint("set the clock and try again")
-        })
+        seconds(SystemTime::now())
     }
 
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
@@ -428,6 +425,12 @@ impl<'a> Context<'a> {
         };
         format!("{} ({place})", Kid::of(&key.public))
     }
+}
+
+fn seconds(time: SystemTime) -> Result<u64> {
+    time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| {
+        Error::failed("this machine's clock shows a time before 1970").hint("set the clock and try again")
+    })
 }
 
 /// The statement's body for a new checkpoint key.
@@ -476,5 +479,22 @@ fn ask_passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>> {
     match rpassword::prompt_password(prompt) {
         Ok(text) => Ok(Some(Zeroizing::new(text))),
         Err(e) => Err(Error::unavailable(format!("no passphrase could be read: {e}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_named() {
+        assert_eq!(seconds(UNIX_EPOCH).unwrap(), 0);
+        assert_eq!(seconds(UNIX_EPOCH + Duration::from_millis(1_999)).unwrap(), 1);
+        for before in [Duration::from_nanos(1), Duration::from_secs(1 << 31)] {
+            let error = seconds(UNIX_EPOCH - before).unwrap_err();
+            assert_eq!(error.kind(), promptos::error::Kind::Failed);
+            assert!(error.to_string().contains("a time before 1970"), "{error}");
+            assert_eq!(error.hints(), ["set the clock and try again"]);
+        }
     }
 }

@@ -50,7 +50,7 @@ struct Global {
     dir: Option<PathBuf>,
     /// The ledger: a file, or the folder that holds it
     #[arg(long, global = true, value_name = "LOCATOR", env = "PROMPTOS_LEDGER", hide_env_values = true)]
-    ledger: Option<PathBuf>,
+    ledger: Option<std::ffi::OsString>,
     /// The signing key: a private key file, a .pub file or SHA256:… (the last two use ssh-agent)
     #[arg(long, global = true, value_name = "FILE", env = "PROMPTOS_KEY", hide_env_values = true)]
     key: Option<std::ffi::OsString>,
@@ -135,7 +135,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         return Err(Error::usage("--lock-timeout is a number of seconds between 0 and 86400"));
     }
     // An empty variable may be one that somebody forgot to set: neither the default nor a file is meant.
-    if global.ledger.as_ref().is_some_and(|ledger| ledger.as_os_str().is_empty()) {
+    if global.ledger.as_ref().is_some_and(|ledger| ledger.is_empty()) {
         return Err(
             Error::usage("--ledger (or PROMPTOS_LEDGER) is empty").hint("name a ledger, or leave it out")
         );

@@ -45,6 +45,8 @@ pub(super) fn io(path: &Path, cause: std::io::Error) -> Error {
             Error::failed(format!("no space is left on the disk for {name}"))
                 .hint("free some space and run the command again; what was there before is safe")
         }
+        ErrorKind::FileTooLarge => Error::failed(format!("{name} may not grow any further"))
+            .hint("a limit on the size of files is in force (ulimit -f); what was there before is safe"),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Error::failed(format!("no permission to use {name}: {cause}"))
         }
