@@ -96,7 +96,7 @@ impl Evidence {
         let (ledger, checkpoint) = check_checkpoint(&all, &signed_checkpoint)?;
         let mut view = Partial::default();
         for (index, item) in &all {
-            view.lenient = *index != subject.proof.index && matches!(item.statement.body, Body::Key(_));
+            view.lenient = *index != subject.proof.index;
             item.proof.verify(&item.statement.id.0, &checkpoint.head)?;
             let Ok(changes) = rules::judge(&view, *index, &item.statement);
             changes?.into_iter().for_each(|change| view.state.apply(change));
@@ -130,8 +130,9 @@ impl Evidence {
         for (index, item) in &entries {
             let called_for = match &item.statement.body {
                 Body::Ledger(_) | Body::Key(_) => true,
+                _ if cited.contains(&item.statement.id) => true,
                 Body::Erase(erase) => wanted.contains(&erase.content) && !blobs.contains_key(&erase.content),
-                _ => cited.contains(&item.statement.id),
+                _ => false,
             };
             if !called_for {
                 unexpected.push(format!("entries/{index:020}.cose"));
@@ -293,8 +294,8 @@ pub fn prove(session: &EntryId, ledger: &EntryId, tar: &[u8]) -> Result<Evidence
 struct Partial {
     state: State,
     entries: BTreeMap<EntryId, (u64, String)>,
-    /// While judging a key statement that is not the subject: only what the subject cites has to be
-    /// here, so what a revocation names in `since` counts as found. The checkpoint's keeper judged it.
+    /// While judging another statement than the subject: only what the subject cites has to be here, so
+    /// what a revocation names in `since`, or a run in turn, counts as found. The checkpoint's keeper judged it.
     lenient: bool,
 }
 
@@ -310,7 +311,7 @@ impl View for Partial {
     }
 
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, Infallible> {
-        let elsewhere = || self.lenient.then(|| (0, String::new()));
+        let elsewhere = || self.lenient.then(|| (0, "session".to_owned()));
         Ok(self.entries.get(id).cloned().or_else(elsewhere))
     }
 

@@ -137,6 +137,15 @@ fn evidence_nests_once() {
     assert_eq!(Evidence::open(&citing(&run, "third").1).unwrap_err().class, Malformed);
 }
 
+/// MUST: EVID-8 EVID-10
+#[test]
+fn parts_too_many_are_named_through_the_nesting() {
+    let session = pack(&story(), 2, &[0, 1], &[b"prompt", &details("a note"), b"smuggled"]);
+    let outer = Evidence::open(&citing(&session, "second").1).unwrap();
+    assert_eq!((outer.nested.len(), outer.unexpected.len()), (1, 1));
+    assert!(outer.unexpected[0].contains("blobs/"), "{:?}", outer.unexpected);
+}
+
 #[test]
 fn a_descriptor_matches_only_its_content() {
     let good = markdown(b"prompt");

@@ -420,6 +420,24 @@ fn rights(all: &mut Vec<Vector>) {
             log.enrol("keeper", &log.log_key.clone(), &["user"]);
         },
     );
+    let log_key = log::Log::new().log_key;
+    no(KeyNotAllowed, "rotated-to-log-key", "RIGHT-6", "a rotation to the checkpoint key", &|log, c| {
+        log.change(&c.bob, "bob", KeyChange::Rotate { key: public(&log_key) });
+    });
+    no(
+        KeyNotAllowed,
+        "former-log-key-enrolled",
+        "RIGHT-6",
+        "a former checkpoint key is enrolled",
+        &|log, _| {
+            log.change(&ada(), "ada", KeyChange::Checkpoint { key: public(&key(8)) });
+            log.enrol("keeper", &log_key, &["user"]);
+        },
+    );
+    no(KeyNotAllowed, "log-key-again", "RIGHT-6", "a former checkpoint key becomes it again", &|log, _| {
+        log.change(&ada(), "ada", KeyChange::Checkpoint { key: public(&key(8)) });
+        log.change(&ada(), "ada", KeyChange::Checkpoint { key: public(&log_key) });
+    });
     no(KeyNotAllowed, "revoke-unknown", "RIGHT-7", "a key that is not enrolled is revoked", &|log, _| {
         log.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&eve), since: None });
     });

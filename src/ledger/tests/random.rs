@@ -10,7 +10,7 @@ enum Try {
     Session { by: u8, prompt: u8, text: u8, attach: bool },
     Run { by: u8, sessions: usize },
     Enrol { by: u8, seed: u8, roles: u8 },
-    Revoke { by: u8, seed: u8 },
+    Revoke { by: u8, seed: u8, since: Option<usize> },
     Rotate { by: u8, seed: u8 },
     LogKey { by: u8 },
     Erase { by: u8, which: usize },
@@ -24,7 +24,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
         }),
         3 => (by(), 0..3usize).prop_map(|(by, sessions)| Try::Run { by, sessions }),
         4 => (by(), 2..6u8, 1..8u8).prop_map(|(by, seed, roles)| Try::Enrol { by, seed, roles }),
-        1 => (by(), 1..6u8).prop_map(|(by, seed)| Try::Revoke { by, seed }),
+        2 => (by(), 1..6u8, prop::option::of(0..9usize)).prop_map(|(by, seed, since)| Try::Revoke { by, seed, since }),
         1 => (by(), 2..9u8).prop_map(|(by, seed)| Try::Rotate { by, seed }),
         1 => by().prop_map(|by| Try::LogKey { by }),
         2 => (by(), 0..9usize).prop_map(|(by, which)| Try::Erase { by, which }),
@@ -52,7 +52,11 @@ fn play(book: &mut Book, tries: &[Try]) -> Vec<Head> {
                 let names: Vec<_> = names.iter().filter(|(bit, _)| roles & bit != 0).map(|n| n.1).collect();
                 (*by, enrol(*seed, &format!("person-{seed}"), &names))
             }
-            Try::Revoke { by, seed } => (*by, revoke(*seed)),
+            Try::Revoke { by, seed, since } => {
+                let since = since.and_then(|at| book.ledger.entry(at as u64).unwrap());
+                let since = since.map(|entry| entry.statement.id);
+                (*by, change(KeyChange::Revoke { kid: kid(&key(*seed)), since }))
+            }
             Try::Rotate { by, seed } => (*by, change(KeyChange::Rotate { key: public(&key(*seed)) })),
             Try::LogKey { by } => (*by, new_log_key(log_key + 1)),
             Try::Erase { by, which } => {
