@@ -224,7 +224,7 @@ fn old_session_logs_are_recorded_as_what_they_are() {
     world.run(&["show", &index]).expect(0, &["integrity only, unsigned by its author"]);
     // An import binds nothing and is no session.
     world.run(&["cat", "P08.v1.0.1"]).expect(1, &["holds no content"]);
-    world.run(&["export", "--artifacts-dir", "out", "--session", &index]).expect(1, &["is no session"]);
+    world.run(&["export", "--artifacts-dir", "out", "--session", &index]).expect(1, &["not a session"]);
     world.run(&["export", "--artifacts-dir", "out"]).expect(1, &["has recorded no session here"]);
 
     let verdict = world.json(&["verify-chain", "--require", "pinned"]);
