@@ -2,7 +2,7 @@
 
 use crate::cbor::{self, Fields, as_fixed, map};
 use crate::digest::{Address, Descriptor, EntryId};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use crate::key::{Kid, PublicKey};
 use crate::tree::Head;
 use ciborium::Value;
@@ -386,7 +386,7 @@ impl Body {
             fields.end()?;
             return Ok((body, Vec::new()));
         }
-        let rest = fields.rest().into_iter().map(|field| format!("field '{field}'"));
+        let rest = fields.rest().into_iter().map(|field| format!("field '{}'", shown(&field)));
         Ok((body, rest.chain(nested).collect()))
     }
 }
@@ -517,7 +517,7 @@ fn read_key_change(fields: &mut Fields<'_>) -> Result<KeyChange, Failure> {
         },
         "rotate" => KeyChange::Rotate { key: PublicKey::new(&fields.fixed::<32>("key")?)? },
         "checkpoint" => KeyChange::Checkpoint { key: PublicKey::new(&fields.fixed::<32>("key")?)? },
-        other => return Err(Failure::new(Class::Unsupported, format!("key operation '{other}'"))),
+        other => return Err(Failure::new(Class::Unsupported, format!("key operation '{}'", shown(other)))),
     })
 }
 
@@ -579,7 +579,7 @@ fn read_run(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Run, F
 }
 
 fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
-    fields.rest().into_iter().map(|field| format!("field '{field}' of {of}")).collect()
+    fields.rest().into_iter().map(|field| format!("field '{}' of {of}", shown(&field))).collect()
 }
 
 fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
@@ -620,7 +620,7 @@ pub fn reference(text: String) -> Result<String, Failure> {
     if visible(&text, 200) && split_reference(&text).is_some() {
         return Ok(text);
     }
-    Err(Failure::malformed(format!("'{}' is not a prompt ref <prompt_id>.v<version>", text.escape_debug())))
+    Err(Failure::malformed(format!("'{}' is not a prompt ref <prompt_id>.v<version>", shown(&text))))
 }
 
 /// Splits a ref at the last `.v` that a digit follows.
@@ -645,7 +645,7 @@ pub fn identity(text: String) -> Result<String, Failure> {
     if (1..=128).contains(&text.len()) && text.trim() == text && !text.contains(hidden) {
         return Ok(text);
     }
-    let detail = format!("'{}' is not an identity: 1 to 128 bytes of visible text", text.escape_debug());
+    let detail = format!("'{}' is not an identity: 1 to 128 bytes of visible text", shown(&text));
     Err(Failure::malformed(detail))
 }
 

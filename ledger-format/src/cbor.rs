@@ -5,7 +5,7 @@
 //! comparing bytes. The bytes stay what they are: they are hashed and signed as received.
 
 use crate::digest::{Address, Descriptor, Hash};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use ciborium::Value;
 
 /// Arrays and maps may stand in each other this deep (a body needs four levels).
@@ -132,7 +132,8 @@ impl<'a> Fields<'a> {
         match self.pairs.first() {
             None => Ok(()),
             Some((key, _)) => {
-                let detail = format!("{} has the field '{key}', which this version does not know", self.what);
+                let detail =
+                    format!("{} has the field '{}', which this version does not know", self.what, shown(key));
                 Err(Failure::new(Class::Unsupported, detail))
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::cbor::{self, Fields, map};
 use crate::digest::Descriptor;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use ciborium::Value;
 use std::collections::BTreeMap;
 
@@ -110,7 +110,7 @@ impl Manifest {
             };
             item.end()?;
             if !is_relative(&file.path) {
-                let path = file.path.escape_debug();
+                let path = shown(&file.path);
                 return Err(Failure::malformed(format!(
                     "the manifest has the path '{path}', which is not relative"
                 )));

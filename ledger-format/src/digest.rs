@@ -1,6 +1,6 @@
 //! Names made of hashes: entry ids, content addresses, content descriptors.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, shown};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -41,7 +41,10 @@ macro_rules! written_as {
             fn from_str(text: &str) -> Result<Self, Failure> {
                 let digits = text.strip_prefix(concat!($prefix, ":")).unwrap_or(text);
                 parse_hash(digits).map(Self).ok_or_else(|| {
-                    Failure::malformed(format!(concat!("'{}' is not ", $prefix, ":<64 hex digits>"), text))
+                    Failure::malformed(format!(
+                        concat!("'{}' is not ", $prefix, ":<64 hex digits>"),
+                        shown(text)
+                    ))
                 })
             }
         }

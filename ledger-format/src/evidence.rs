@@ -8,7 +8,7 @@
 use crate::audit::origin;
 use crate::body::{Body, KeyChange};
 use crate::digest::{Address, EntryId, parse_hash};
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use crate::key::Kid;
 use crate::note::{Checkpoint, InclusionProof, VerifierKey};
 use crate::rules::{self, Binding, KeyRecord, State, View};
@@ -69,7 +69,7 @@ pub struct Evidence {
     pub keys: Vec<KeyRecord>,
     /// Evidence of other ledgers' sessions that the subject cites.
     pub nested: Vec<Evidence>,
-    /// Parts that nothing calls for.
+    /// Parts that nothing calls for, by their names, fit to be shown.
     pub unexpected: Vec<String>,
 }
 
@@ -191,10 +191,7 @@ impl Parts {
         let mut files = BTreeMap::new();
         for (name, content) in tar::read(bytes)? {
             if files.contains_key(&name) {
-                return Err(Failure::malformed(format!(
-                    "evidence tar: {} is there twice",
-                    name.escape_debug()
-                )));
+                return Err(Failure::malformed(format!("evidence tar: {} is there twice", shown(&name))));
             }
             files.insert(name, content);
         }
@@ -228,7 +225,7 @@ impl Parts {
                 }
                 blobs.insert(address, content.to_vec());
             } else {
-                unexpected.push(name);
+                unexpected.push(shown(&name));
             }
         }
         if entries.contains_key(&subject.proof.index) {

@@ -117,6 +117,14 @@ impl Failure {
     }
 }
 
+/// Foreign text for a sentence: short, and without anything that a terminal would act on.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let short: String = text.chars().take(LONGEST).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{more}", short.escape_debug())
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.class.code(), self.detail)

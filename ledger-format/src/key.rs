@@ -1,7 +1,7 @@
 //! Ed25519 public keys as the format accepts them, and their names.
 
 use crate::digest::Hash;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use base64::Engine as _;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
@@ -97,6 +97,7 @@ impl std::str::FromStr for Kid {
         let engine = base64::engine::general_purpose::STANDARD_NO_PAD;
         let digest = text.strip_prefix("SHA256:").and_then(|b64| engine.decode(b64).ok());
         let hash = digest.and_then(|bytes| bytes.try_into().ok());
-        hash.map(Self).ok_or_else(|| Failure::malformed(format!("'{text}' is not a SHA256:… fingerprint")))
+        hash.map(Self)
+            .ok_or_else(|| Failure::malformed(format!("'{}' is not a SHA256:… fingerprint", shown(text))))
     }
 }

@@ -1,7 +1,7 @@
 //! Signed tree heads as text: C2SP signed-note, tlog-checkpoint and tlog-proof.
 
 use crate::digest::Hash;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 use crate::key::PublicKey;
 use crate::sign::{SignError, Signer};
 use crate::tree::{self, Head};
@@ -46,7 +46,7 @@ impl VerifierKey {
     /// # Errors
     /// [`Class::Malformed`], [`Class::WeakKey`], or [`Class::Unsupported`] for another signature type.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = |why: &str| Failure::malformed(format!("'{text}' is not a vkey: {why}"));
+        let bad = |why: &str| Failure::malformed(format!("'{}' is not a vkey: {why}", shown(text)));
         // Base64 has '+' too, so only the first two separate.
         let mut parts = text.splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
@@ -178,7 +178,7 @@ impl Checkpoint {
         let note = Note::parse(note)?;
         let checkpoint = Self::from_text(note.text)?;
         if checkpoint.origin != vkey.name {
-            let detail = format!("checkpoint of {}, not of {}", checkpoint.origin, vkey.name);
+            let detail = format!("checkpoint of {}, not of {}", shown(&checkpoint.origin), shown(&vkey.name));
             return Err(Failure::new(Class::UnknownKey, detail));
         }
         note.verify(vkey)?;

@@ -1,6 +1,6 @@
 //! The one form of tar that evidence uses: POSIX ustar, plain files, fixed metadata, two zero blocks.
 
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, shown};
 
 const BLOCK: usize = 512;
 
@@ -56,11 +56,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, Failure> {
         };
         let name = field(0, 100).filter(|name| !name.is_empty()).ok_or_else(|| bad("a name is not text"))?;
         let size = field(124, 136).and_then(|octal| usize::from_str_radix(octal, 8).ok());
-        let size = size.ok_or_else(|| bad(&format!("the size of {name} is not octal")))?;
+        let size = size.ok_or_else(|| bad(&format!("the size of {} is not octal", shown(name))))?;
         if field(257, 262) != Some("ustar") || !matches!(header.get(156), Some(b'0' | 0)) {
-            return Err(bad(&format!("{} is not a plain ustar file", name.escape_debug())));
+            return Err(bad(&format!("{} is not a plain ustar file", shown(name))));
         }
-        let content = after.get(..size).ok_or_else(|| bad(&format!("{name} is cut short")))?;
+        let content = after.get(..size).ok_or_else(|| bad(&format!("{} is cut short", shown(name))))?;
         rest = size
             .checked_next_multiple_of(BLOCK)
             .and_then(|n| after.get(n..))

@@ -126,6 +126,18 @@ fn a_statement_has_at_most_65535_bytes() {
     assert_eq!(Statement::decode(vec![0; 65_536]).unwrap_err().class, TooLarge);
 }
 
+/// MUST: PROOF-3 LIMIT-1
+#[test]
+fn a_tlog_proof_has_at_most_131072_bytes() {
+    let of = |length: usize| {
+        let proof = InclusionProof { index: 0, path: vec![[0; 32]; 63], checkpoint: Vec::new() };
+        let checkpoint = vec![b'x'; length - proof.to_bytes().len()];
+        InclusionProof::parse(&InclusionProof { checkpoint, ..proof }.to_bytes())
+    };
+    assert!(of(131_072).is_ok());
+    assert_eq!(of(131_073).unwrap_err().class, TooLarge);
+}
+
 /// MUST: EVID-9 EVID-10
 #[test]
 fn evidence_nests_once() {
@@ -154,4 +166,45 @@ fn a_descriptor_matches_only_its_content() {
     assert!(!Descriptor { size: 5, ..good.clone() }.matches(b"prompt"));
     assert!(!Descriptor { sha256: [0; 32], ..good.clone() }.matches(b"prompt"));
     assert!(!Descriptor { blake3: Address([0; 32]), ..good }.matches(b"prompt"));
+}
+
+/// What a stranger wrote reaches a terminal in messages: escaped, and not at any length.
+#[test]
+fn foreign_text_is_shown_escaped_and_short() {
+    const HOSTILE: &str = "\u{1b}[2J\u{202e}\r\n\u{9b}";
+    let long = HOSTILE.repeat(2000);
+    let body = |pairs: Vec<(&str, Value)>| map([vec![("v", 1.into())], pairs].concat());
+    let mut said: Vec<String> = Vec::new();
+    let known = vec![("content", content(b"x")), (long.as_str(), 1.into())];
+    said.extend(Statement::decode(Raw::new("prompt/P.v1", &body(known)).bytes()).unwrap().not_understood);
+    let refused = [
+        Raw::new("key/x", &body(vec![("op", long.as_str().into())])),
+        Raw::new(
+            "key/x",
+            &body(vec![
+                ("op", "rotate".into()),
+                ("key", bytes(support::raw::ada().verifying_key().to_bytes())),
+                (&long, 1.into()),
+            ]),
+        ),
+        Raw::erase().claim(1, long.as_str()),
+        Raw::new("thing/x", &body(vec![])).claim(2, long.as_str()),
+    ];
+    said.extend(refused.map(|raw| Statement::decode(raw.bytes()).unwrap_err().to_string()));
+    said.push(reference(long.clone()).unwrap_err().to_string());
+    said.push(identity(long.clone()).unwrap_err().to_string());
+    said.push(VerifierKey::parse(&long).unwrap_err().to_string());
+    said.push(long.parse::<EntryId>().unwrap_err().to_string());
+    said.push(long.parse::<Kid>().unwrap_err().to_string());
+    let path = manifest(vec![file(&format!("../{HOSTILE}"))]);
+    said.push(path.unwrap_err().to_string());
+    let mut files = support::evidence::files(&pack(&story(), 1, &[0], &[]));
+    files.push((HOSTILE.into(), Vec::new()));
+    said.extend(Evidence::open(&support::evidence::tar(&files)).unwrap().unexpected);
+    files.push((HOSTILE.into(), Vec::new()));
+    said.push(Evidence::open(&support::evidence::tar(&files)).unwrap_err().to_string());
+    for said in said {
+        assert!(said.chars().count() < 1000, "{} characters", said.chars().count());
+        assert!(!said.contains(['\u{1b}', '\u{202e}', '\r', '\n', '\u{9b}']), "{said:?}");
+    }
 }

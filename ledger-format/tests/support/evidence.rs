@@ -199,9 +199,31 @@ fn accepted(all: &mut Vec<Vector>) {
     );
 
     let log = story();
+    let stray = ["entries/00000000000000000003.cose"];
+    let tar = pack(&log, 1, &[0, 3], &[]);
+    yes("stray-run", "EVID-5 EVID-8", "a run that nothing calls for, without its session", &log, tar, &stray);
+
+    let mut log = story();
+    log.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&key(3)), since: Some(log.id(3)) });
+    let tar = pack(&log, 4, &[0, 1, 3], &[b"{}"]);
+    yes("since-run", "EVID-5 EVID-6", "a revocation since a run, without the run's session", &log, tar, &[]);
+
+    let log = story();
     let inner = pack(&log, 2, &[0, 1], &[b"prompt", &note]);
     let (outer, tar) = citing(&inner, "outer");
     yes("nested", "EVID-9", "a run and the evidence of the session that it cites", &outer, tar, &[]);
+    let mut stuffed = files(&inner);
+    stuffed.push(("README".into(), b"hello".to_vec()));
+    let (outer, tar) = citing(&self::tar(&stuffed), "outer");
+    let part = format!("in the evidence for {}: README", log.id(2));
+    yes(
+        "nested-unexpected",
+        "EVID-8 EVID-9",
+        "a part too many in the evidence inside",
+        &outer,
+        tar,
+        &[&part],
+    );
 }
 
 fn no(all: &mut Vec<Vector>, class: Class, name: &str, must: &'static str, what: &str, tar: Vec<u8>) {
@@ -381,6 +403,13 @@ fn parts(all: &mut Vec<Vector>) {
         }
     });
     no(all, BadProof, "other-subject", "EVID-5 PROOF-1", "another statement than the proof is for", swapped);
+    let stray = edit(&|files| files.push((format!("blobs/{}", "ff".repeat(32)), b"stray".to_vec())));
+    no(all, WrongHash, "stray-blob", "EVID-7", "content that nothing asks for under a wrong name", stray);
+    let mut revoked = story();
+    let since = Some(revoked.id(2));
+    revoked.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&key(3)), since });
+    let revocation = pack(&revoked, 4, &[0, 1], &[]);
+    no(all, BrokenHead, "no-since", "EVID-6", "the entry that a revocation names is missing", revocation);
     // Another ledger's session inside a run.
     let (_, outer) = citing(&good, "outer");
     let inner = |inner: &[u8]| {

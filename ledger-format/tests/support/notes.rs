@@ -132,6 +132,13 @@ pub fn add(all: &mut Vec<Vector>) {
         let origin = format!("example/{}", "00".repeat(32));
         note(&format!("{origin}\n1\n{root}\n"), &origin, &log_key)
     });
+    no(
+        UnknownKey,
+        "origin-of-another",
+        "NOTE-6",
+        "a good signature of the name under another ledger's origin",
+        &signed(&format!("example/{}\n1\n{root}\n", "00".repeat(32))),
+    );
     for (name, what, bad) in [
         ("no-origin", "no origin", format!("\n1\n{root}\n")),
         ("size-zeros", "a size with a leading zero", format!("{origin}\n01\n{root}\n")),
