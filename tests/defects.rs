@@ -468,7 +468,7 @@ fn d11_what_a_team_commits_proves_the_session_anywhere() {
     for file in ["artifacts/evidence/prompt_session.json", "artifacts/run.evidence.tar"] {
         // promptos.toml came along and says that this ledger is trusted.
         let output = other.run_in(&clone, &["verify", "--require-trusted", file]);
-        output.expect(0, &["the ledger is one that you trust", "consistent"]);
+        output.expect(0, &["the ledger is trusted by", "consistent"]);
     }
     // The session's log and its digest are not needed for it; the bytes of the prompt are in the tar.
     let tar = fs::read(clone.join("artifacts/evidence/prompt_session.evidence.tar")).unwrap();

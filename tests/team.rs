@@ -41,8 +41,11 @@ fn fingerprint(world: &World) -> String {
     text(&world.json(&["log", "--kind", "ledger"]), "/entries/0/kid").to_owned()
 }
 
-fn set_policy(world: &World, separation: &str) {
-    world.write("promptos.toml", format!("[policy]\nseparation = \"{separation}\"\n"));
+/// A policy, and whose ledgers count.
+fn set_policy(world: &World, separation: &str, trusted: &[&World]) {
+    let ledgers: Vec<String> = trusted.iter().map(|world| ledger_id(world)).collect();
+    let settings = format!("[policy]\nseparation = \"{separation}\"\n\n[trust]\nledgers = {ledgers:?}\n");
+    world.write("promptos.toml", settings);
 }
 
 #[test]
@@ -197,7 +200,7 @@ fn separation_of_duties_between_people() {
         let run_record = format!("{folder}/run_record.json");
         let attach = ["attach", "--run-record", &run_record];
         for policy in ["enforce", "warn", "off"] {
-            set_policy(integrator, policy);
+            set_policy(integrator, policy, &people);
             integrator.write(&run_record, json!({"run_id": format!("{folder}-{policy}")}).to_string());
             let before = integrator.json(&["log"])["size"].clone();
             let output = integrator.run(&attach);
@@ -221,7 +224,7 @@ fn separation_of_duties_between_people() {
             }
         }
     }
-    set_policy(&dee, "sometimes");
+    set_policy(&dee, "sometimes", &[]);
     dee.run(&["attach", "--run-record", "case0/run_record.json"])
         .expect(1, &["promptos.toml:2:14", "enforce"]);
 }
@@ -240,7 +243,11 @@ fn an_agents_duties_are_those_of_whom_it_acts_for() {
     // An agent binds nothing; Bo does so once.
     bo.run(&["--key", "for-ana", "dev", "--prompts", "P06"]).expect(1, &["P06.v1 is not bound yet", "user"]);
     bo.run(&["dev", "--prompts", "P06"]).ok();
-    set_policy(&bo, "enforce");
+    set_policy(&bo, "enforce", &[]);
+    record(&bo, "of whom nobody knows");
+    let unknown = bo.run(&["attach", "--run-record", RECORD]);
+    unknown.expect(4, &["is of a ledger that is not trusted here", "anyone can take any name there"]);
+    set_policy(&bo, "enforce", &[&ana]);
     for (agent, conflict) in [("for-cy", false), ("for-ana", true)] {
         bo.run(&["--key", agent, "dev", "--prompts", "P06", "--artifacts-dir", "run/verifier", "--force"])
             .ok();
@@ -288,7 +295,7 @@ fn a_third_person_verifies_with_nothing_but_the_files() {
             [ledger_id(whose), format!("entry:{}", ledger_id(whose)), fingerprint(whose), public(whose)]
         {
             let output = auditor.run(&["verify", "--require-trusted", "--trust", &trust, file]);
-            let output = output.expect(0, &["that you trust"]);
+            let output = output.expect(0, &["trusted by --trust"]);
             assert!(!output.text().contains("anyone could"), "{output:?}");
         }
         for trust in [ledger_id(other), fingerprint(other), public(other)] {
@@ -310,7 +317,7 @@ fn a_third_person_verifies_with_nothing_but_the_files() {
     auditor.write("promptos.toml", format!("[trust]\nkeys = [{:?}]\n", fingerprint(&ana)));
     auditor
         .run(&["verify", "--require-trusted", SESSION])
-        .expect(0, &["the signer's key is one that you trust"]);
+        .expect(0, &["the signer's key is trusted by promptos.toml"]);
     let held = auditor.run(&["verify", "--checkpoint", "run/run.evidence.tar", "run/run.evidence.tar"]);
     held.expect(0, &["pinned", "neither the ledger nor the signer"]);
     auditor

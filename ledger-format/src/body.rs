@@ -632,17 +632,22 @@ pub fn split_reference(text: &str) -> Option<(&str, &str)> {
     (!id.is_empty()).then_some((id, version))
 }
 
+/// Whether a character is a control character, is invisible, or changes the direction of what stands
+/// around it: what is shown would not be what was signed.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// Checks an identity: 1 to 128 bytes of text without control, bidirectional or line-breaking
 /// characters and without space at either end, so that what is shown is what was signed.
 ///
 /// # Errors
 /// [`Class::Malformed`].
 pub fn identity(text: String) -> Result<String, Failure> {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
-    };
-    if (1..=128).contains(&text.len()) && text.trim() == text && !text.contains(hidden) {
+    if (1..=128).contains(&text.len()) && text.trim() == text && !text.contains(is_hidden) {
         return Ok(text);
     }
     let detail = format!("'{}' is not an identity: 1 to 128 bytes of visible text", shown(&text));

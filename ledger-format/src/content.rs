@@ -12,7 +12,9 @@ pub const DETAILS_TYPE: &str = "application/vnd.promptos.details+cbor";
 /// The media type of manifests.
 pub const MANIFEST_TYPE: &str = "application/vnd.promptos.manifest+cbor";
 /// A manifest names at most so many files.
-const MAX_FILES: usize = 1_000_000;
+const MAX_FILES: usize = 100_000;
+/// Neither is larger: a decoded blob takes many times its bytes.
+const MAX_BYTES: usize = 32 << 20;
 
 /// What a statement says in free text: named fields such as `developer`, `target`, `notes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +134,10 @@ pub fn is_relative(path: &str) -> bool {
 }
 
 fn open<'a>(bytes: &[u8], what: &'a str) -> Result<Fields<'a>, Failure> {
+    if bytes.len() > MAX_BYTES {
+        let detail = format!("{what} has {} bytes; {MAX_BYTES} are allowed", bytes.len());
+        return Err(Failure::new(Class::TooLarge, detail));
+    }
     let mut fields = Fields::new(cbor::decode(bytes, what)?, what)?;
     match fields.uint("v")? {
         1 => Ok(fields),

@@ -156,6 +156,13 @@ fn separation(
     }
     ledger.identity_of(kid)?;
     let Some(integrator) = ledger.key(kid)? else { return Ok(Vec::new()) };
+    let unknown = planned.foreign.iter().find(|(_, trusted)| !trusted);
+    if let Some((evidence, _)) = unknown.filter(|_| policy == Separation::Enforce) {
+        let name = one_line(&evidence.subject.statement.name, 80);
+        return Err(Error::findings(format!("session {name} is of a ledger that is not trusted here"))
+            .hint("anyone can take any name there, so separation of duties cannot be enforced")
+            .hint("[trust] in promptos.toml names the ledgers and keys that count"));
+    }
     let foreign: Vec<_> = planned.foreign.iter().map(|(evidence, _)| evidence.clone()).collect();
     let found = conflicts(ledger, &integrator, &planned.local, &foreign)?;
     if policy == Separation::Enforce && !found.is_empty() {

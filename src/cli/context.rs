@@ -10,6 +10,7 @@ use promptos::error::{Error, Kind, Result};
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
 use promptos::ledger::{Access, Author, Create, Entry, Event, Ledger, New, Pin, Pins};
 use promptos::session::Settings;
+use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) dir: PathBuf,
     /// The user's configuration folder, if there is a home.
     home: Option<PathBuf>,
+    /// The root of the git work tree, once asked for.
+    repository: OnceCell<Option<PathBuf>>,
 }
 
 impl<'a> Context<'a> {
@@ -39,7 +42,7 @@ impl<'a> Context<'a> {
             Some(home) => Some(dir.join(home)),
             None => etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("promptos")),
         };
-        Ok(Self { ui, global, dir, home })
+        Ok(Self { ui, global, dir, home, repository: OnceCell::new() })
     }
 
     // ---- places ----
@@ -54,18 +57,33 @@ impl<'a> Context<'a> {
             let inner = path.join(FOLDER);
             return if inner.is_dir() { inner.join(LEDGER) } else { path.join(LEDGER) };
         }
-        let here = self.dir.ancestors().map(|dir| dir.join(FOLDER)).find(|folder| folder.is_dir());
+        let here = self.folders().map(|dir| dir.join(FOLDER)).find(|folder| folder.is_dir());
         let shared = || git::main_toplevel(&self.dir).map(|top| top.join(FOLDER));
         here.or_else(shared).unwrap_or_else(|| self.dir.join(FOLDER)).join(LEDGER)
     }
 
+    /// Where this program looks for its own: here and above, but not beyond the repository. What lies
+    /// further up may belong to somebody else.
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let top = self.repository();
+        let mut beyond = false;
+        self.dir.ancestors().take_while(move |dir| {
+            let within = !beyond;
+            beyond = top.is_some_and(|top| top == *dir);
+            within
+        })
+    }
+
+    /// The root of the git work tree that we are in.
+    fn repository(&self) -> Option<&Path> {
+        self.repository.get_or_init(|| git::toplevel(&self.dir)).as_deref()
+    }
+
     /// Where `promptos.toml` and the catalog are looked for.
     pub(crate) fn root(&self) -> PathBuf {
-        let with_settings = self.dir.ancestors().find(|dir| dir.join(Settings::FILE).is_file());
-        let with_ledger = || self.dir.ancestors().find(|dir| dir.join(FOLDER).is_dir()).map(Path::to_owned);
-        let found =
-            with_settings.map(Path::to_owned).or_else(|| git::toplevel(&self.dir)).or_else(with_ledger);
-        found.unwrap_or_else(|| self.dir.clone())
+        let with_settings = self.folders().find(|dir| dir.join(Settings::FILE).is_file());
+        let with_ledger = || self.folders().find(|dir| dir.join(FOLDER).is_dir());
+        with_settings.or_else(|| self.repository()).or_else(with_ledger).unwrap_or(&self.dir).to_owned()
     }
 
     pub(crate) fn settings(&self) -> Result<Settings> {
@@ -115,8 +133,8 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Opens the ledger for reading.
-    pub(crate) fn read(&self) -> Result<Ledger> {
+    /// Opens the ledger for reading; the caller compares it with the pin.
+    pub(crate) fn read_unchecked(&self) -> Result<Ledger> {
         let path = self.ledger_path();
         if !exists(&path)? {
             self.check_not_lost(&path)?;
@@ -125,6 +143,22 @@ impl<'a> Context<'a> {
                 .hint("or name one: --ledger FILE"));
         }
         self.open(&path, Access::Read)
+    }
+
+    /// Opens the ledger for reading, after checking it against this user's pin.
+    pub(crate) fn read(&self) -> Result<Ledger> {
+        let ledger = self.read_unchecked()?;
+        self.check_pin(&ledger)?;
+        Ok(ledger)
+    }
+
+    /// What was seen before must still be there.
+    fn check_pin(&self, ledger: &Ledger) -> Result<()> {
+        self.check_place(ledger)?;
+        let Some(pin) = self.pin_of(ledger)? else { return Ok(()) };
+        ledger.check_extends(&pin.head).map_err(|e| {
+            e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
+        })
     }
 
     /// Opens the ledger for writing, after checking it against this user's pin.
@@ -140,12 +174,7 @@ impl<'a> Context<'a> {
 
     fn open_for_writing(&self, path: &Path) -> Result<Ledger> {
         let ledger = self.open(path, Access::Write)?;
-        self.check_place(&ledger)?;
-        if let Some(pin) = self.pin_of(&ledger)? {
-            ledger.check_extends(&pin.head).map_err(|e| {
-                e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
-            })?;
-        }
+        self.check_pin(&ledger)?;
         Ok(ledger)
     }
 

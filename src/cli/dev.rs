@@ -1,10 +1,11 @@
 use super::context::Context;
-use super::ui::{one_line, time};
+use super::ui::one_line;
 use super::{export, git};
 use clap::Args;
 use ledger_format::{Address, Body, Kid, Target};
 use promptos::catalog::{Catalog, Finding};
 use promptos::error::{Error, Kind, Result};
+use promptos::ledger::rfc3339 as time;
 use promptos::session::{SESSION_FILE, SessionRequest, plan_session};
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 use super::context::Context;
 use super::show::entry_json;
-use super::ui::{BOLD, DIM, one_line, short, time};
+use super::ui::{BOLD, DIM, one_line, short};
 use clap::Args;
 use promptos::error::Result;
+use promptos::ledger::rfc3339 as time;
 use serde_json::json;
 
 /// List the entries, newest first

@@ -54,7 +54,7 @@ impl Pin {
                     })?,
                     None => match context.lost_pin(&context.ledger_path())?.and_then(|pin| pin.ledger()) {
                         Some(id) => id,
-                        None => context.read()?.id(),
+                        None => context.read_unchecked()?.id(),
                     },
                 };
                 if !pins.reset(&id)? {

@@ -1,9 +1,10 @@
 use super::context::Context;
 use super::lookup;
-use super::ui::{BOLD, DIM, WARN, one_line, safe, time};
+use super::ui::{BOLD, DIM, WARN, one_line, safe};
 use clap::Args;
 use ledger_format::{Body, KeyChange, Statement};
 use promptos::error::Result;
+use promptos::ledger::rfc3339 as time;
 use promptos::ledger::{BlobState, Entry, Ledger};
 use serde_json::{Value, json};
 

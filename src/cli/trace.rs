@@ -1,6 +1,6 @@
 use super::context::Context;
 use super::lookup;
-use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
+use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Descriptor};
@@ -168,7 +168,7 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
             "{indent}  {DIM}by '{}' {} at {}{DIM:#}",
             safe(&entry.iss),
             entry.kid,
-            time(entry.time)
+            entry.time
         ))?;
     }
     if let Some(content) = &step.content {

@@ -134,11 +134,9 @@ impl Ui {
     }
 }
 
-/// Control characters (but line ends), and characters that change the direction or hide.
+/// What a terminal must not get as it is, but for line ends.
 fn hidden(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    c != '\n' && ledger_format::is_hidden(c)
 }
 
 /// Text from outside as a terminal may show it: what is [`hidden`] becomes a visible escape.
@@ -174,12 +172,6 @@ pub(crate) fn one_line(text: &str, max: usize) -> String {
         return shown;
     }
     shown.chars().take(max.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// Seconds since 1970 as RFC 3339.
-pub(crate) fn time(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
-    time.map_or_else(|| format!("@{seconds}"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// The first digits of a ledger's id.

@@ -1,11 +1,12 @@
 use super::context::Context;
-use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short, time};
+use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Class, Details, EntryId, Failure, Kid};
 use promptos::error::{Error, Kind, Result};
 use promptos::keys;
 use promptos::ledger::held_checkpoint;
+use promptos::ledger::rfc3339 as time;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Verify {
     /// An evidence tar, or a prompt_session.json with its evidence beside it
     file: PathBuf,
-    /// What you trust: a ledger id, a key fingerprint SHA256:… or a .pub file; may be repeated. promptos.toml
-    /// is read as well
+    /// What you trust: a ledger id, a key fingerprint SHA256:… or a .pub file; may be repeated. Without it,
+    /// [trust] in promptos.toml counts
     #[arg(long, value_name = "WHAT")]
     trust: Vec<String>,
     /// A head of the ledger that you hold: a checkpoint, a tlog-proof or an evidence tar
@@ -68,7 +69,8 @@ impl Verify {
                 "unexpected": evidence.unexpected,
             }))?;
         } else {
-            print(context, &evidence, pinned, (by_ledger, by_key))?;
+            let by = if self.trust.is_empty() { "promptos.toml" } else { "--trust" };
+            print(context, &evidence, pinned, (by_ledger, by_key, by))?;
         }
         if !evidence.unexpected.is_empty() {
             let mut error = Error::findings(format!("{} holds parts that nothing calls for", path.display()));
@@ -86,7 +88,11 @@ impl Verify {
     }
 
     fn trusted(&self, context: &Context<'_>) -> Result<(Vec<EntryId>, Vec<Kid>)> {
-        let (mut ledgers, mut keys) = context.settings()?.trust.parse()?;
+        // Whoever sends a change may send a promptos.toml with it: what is named here takes its place.
+        if self.trust.is_empty() {
+            return context.settings()?.trust.parse();
+        }
+        let (mut ledgers, mut keys) = (Vec::new(), Vec::new());
         for text in &self.trust {
             if let Ok(ledger) = text.parse::<EntryId>() {
                 ledgers.push(ledger);
@@ -161,7 +167,7 @@ fn print(
     context: &Context<'_>,
     evidence: &Evidence,
     pinned: bool,
-    (by_ledger, by_key): (bool, bool),
+    (by_ledger, by_key, by): (bool, bool, &str),
 ) -> Result<()> {
     let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
     let statement = &evidence.subject.statement;
@@ -217,8 +223,8 @@ fn print(
         ),
     )?;
     match (by_ledger, by_key) {
-        (true, _) => line("trust", "the ledger is one that you trust".to_owned()),
-        (_, true) => line("trust", "the signer's key is one that you trust".to_owned()),
+        (true, _) => line("trust", format!("the ledger is trusted {DIM}by {by}{DIM:#}")),
+        (_, true) => line("trust", format!("the signer's key is trusted {DIM}by {by}{DIM:#}")),
         // A head that one holds is this ledger's and no other's, whoever made it.
         _ if pinned => {
             line("trust", format!("{WARN}neither the ledger nor the signer is one that you trust{WARN:#}"))

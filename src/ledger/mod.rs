@@ -450,6 +450,13 @@ impl Ledger {
     }
 }
 
+/// Seconds since 1970 as people and JSON see them; `@<seconds>` beyond what a calendar holds.
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
+    time.map_or_else(|| format!("@{seconds}"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 fn bad_entry(index: u64, why: &str) -> Error {
     Error::integrity(format!("entry {index} of the ledger is damaged: {why}"))
 }

@@ -49,8 +49,8 @@ pub struct Signed {
     pub iss: String,
     /// The key that signed.
     pub kid: String,
-    /// The claimed time, in seconds since 1970.
-    pub time: u64,
+    /// The claimed time, RFC 3339.
+    pub time: String,
 }
 
 /// Content behind a step.
@@ -157,6 +157,7 @@ impl Ledger {
                 && let Some(content) = step.content.as_mut().filter(|content| content.state == "missing")
             {
                 content.state = "listed";
+                step.verdict = "ok".to_owned();
             }
             to.push(step);
         }
@@ -290,7 +291,9 @@ impl Ledger {
                 ("present", "it has another length or SHA-256 than stated".to_owned())
             }
             Ok(BlobState::Erased) => ("erased", "ok".to_owned()),
-            Ok(BlobState::Missing) => ("missing", "ok".to_owned()),
+            Ok(BlobState::Missing) => {
+                ("missing", "its bytes are not in this ledger, which should have them".to_owned())
+            }
             Err(error) if error.kind() == Kind::Integrity => ("present", error.to_string()),
             Err(error) => return Err(error),
         };
@@ -321,7 +324,7 @@ fn signed(index: u64, statement: &Statement) -> Signed {
         id: id.to_string(),
         iss: issuer.clone(),
         kid: kid.to_string(),
-        time: *time,
+        time: super::rfc3339(*time),
     }
 }
 

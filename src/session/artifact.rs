@@ -3,7 +3,7 @@
 use super::SESSION_EVIDENCE;
 use super::files::{parse_json, read_json};
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, rfc3339};
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Details, EntryId, Statement, split_reference};
 use serde_json::{Map, Value, json};
@@ -60,7 +60,7 @@ fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
     });
     let document = json!({
         "schema": SCHEMA,
-        "timestamp_utc": timestamp(statement.time)?,
+        "timestamp_utc": rfc3339(statement.time),
         "prompt_os_version": session.tool,
         "prompts_used": session.prompts.iter().map(|used| prompt_id(&used.reference)).collect::<Vec<_>>(),
         "developer": text("developer"),
@@ -82,12 +82,6 @@ fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
         Value::Object(map) => Ok(map),
         _ => Err(Error::bug("a session document is not an object")),
     }
-}
-
-fn timestamp(seconds: u64) -> Result<String> {
-    let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
-    let time = time.ok_or_else(|| Error::failed(format!("{seconds} is not a time that can be written")))?;
-    Ok(time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 /// The session in the schema of PromptOS 1.0, for old validators: the JSON with its two hashes, and the
