@@ -205,7 +205,7 @@ impl Ledger {
             // The answer may have been lost and the statement not: then saying "failed" would have it
             // recorded twice.
             Err(_) if self.holds(&entry) => Ok(Some(entry)),
-            Err(error) => Err(error),
+            Err(error) => Err(name_file(error, new)),
         }
     }
 
@@ -295,6 +295,19 @@ fn batch(
         blobs: Vec::new(),
         erase: erase.collect::<Vec<Hash>>(),
     })
+}
+
+/// The store knows content by its address; a person knows the file.
+fn name_file(error: Error, new: &New) -> Error {
+    let said = error.to_string();
+    let file = new.contents.iter().find_map(|content| match content {
+        Content::File(descriptor, path) if said.contains(&descriptor.blake3.to_string()) => Some(path),
+        _ => None,
+    });
+    match file {
+        Some(path) => error.hint(format!("it is the file {}", path.display())),
+        None => error,
+    }
 }
 
 fn not_signed(error: DraftError) -> Error {
