@@ -2,11 +2,15 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)] // each test file uses what it needs
 
+pub(crate) mod refusal;
 pub(crate) mod v1;
 
 use serde_json::Value;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 use std::{fmt, fs};
 
 /// What a run of a program left behind.
@@ -160,13 +164,41 @@ impl World {
     }
 }
 
+/// Runs a program to its end.
+#[track_caller]
 pub(crate) fn finish(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
+    wait(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+/// Far more than any program takes here, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a process whose output is piped. One that waits for what never comes fails the test.
+#[track_caller]
+pub(crate) fn wait(mut child: Child) -> Output {
+    fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut stream) = stream {
+                let _ = stream.read_to_end(&mut bytes);
+            }
+            let _ = send.send(bytes);
+        });
+        receive
+    }
+    let streams = [drain(child.stdout.take()), drain(child.stderr.take())];
+    let [bytes, stderr] = streams.map(|stream| {
+        stream.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("the program hangs");
+        })
+    });
     Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        bytes: output.stdout,
+        code: child.wait().unwrap().code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&bytes).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        bytes,
     }
 }
 
