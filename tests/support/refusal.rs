@@ -175,16 +175,9 @@ pub(crate) fn changes(
 
 /// Whether a program can be started; a test that needs it is skipped by name otherwise.
 pub(crate) fn have(program: &str) -> bool {
-    let found =
-        Command::new(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    match found {
-        Ok(mut child) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            true
-        }
-        Err(_) => false,
-    }
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok()
 }
 
 /// Whether this process is root, as `id -u` says.
