@@ -176,7 +176,8 @@ pub(crate) fn guess(bytes: &[u8]) -> Guess {
     let value_of = |wanted| fields.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
     let id = value_of("prompt_id").or_else(|| value_of("key")).map(|value| {
         let value = value.split(" #").next().unwrap_or_default();
-        value.trim_matches(['"', '\'', ' ']).to_owned()
+        // Whatever broke the YAML may stand around the id.
+        value.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
     });
     Guess::Prompt(id.filter(|id| !id.is_empty()))
 }

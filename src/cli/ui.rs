@@ -120,7 +120,7 @@ impl Ui {
         if self.json && !self.reported.get() {
             self.error_report(error);
         }
-        let mut text = format!("{BAD}error:{BAD:#} {}", safe(&error.to_string()));
+        let mut text = format!("{BAD}error:{BAD:#} {}", safe(&plain(&error.to_string())));
         for hint in error.hints() {
             text.push_str(&format!("\n  {DIM}{}{DIM:#}", safe(hint)));
         }
@@ -165,6 +165,16 @@ fn escaped(json: &str) -> String {
     text
 }
 
+/// A message without the system's error numbers, which say nothing that the words before them do not.
+fn plain(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
+    }
+    text
+}
+
 /// [`safe`] text on one line, of at most `max` characters.
 pub(crate) fn one_line(text: &str, max: usize) -> String {
     let shown = safe(text).replace('\n', "⏎");
@@ -183,4 +193,25 @@ pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
 pub(crate) fn short(written: &str) -> String {
     let keep = written.find(':').map_or(0, |at| at + 1) + 12;
     written.get(..keep).map_or_else(|| written.to_owned(), |start| format!("{start}…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_numbers_go_and_all_else_stays() {
+        assert_eq!(plain("cannot read x: No such file (os error 2)"), "cannot read x: No such file");
+        assert_eq!(plain("a (os error 2): b (os error 13), c"), "a: b, c");
+        for same in ["plain", "", "an (os error", "(os error 2"] {
+            assert_eq!(plain(same).trim(), same.split(" (os error ").next().unwrap_or_default().trim());
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_becomes_visible() {
+        assert_eq!(safe("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\nc");
+        assert_eq!(one_line("a\nb", 10), "a⏎b");
+        assert_eq!(one_line("abcdef", 4), "abc…");
+    }
 }

@@ -92,10 +92,15 @@ impl VerifyChain {
         match (self.require.map(Rung::from), report.rung) {
             (Some(wanted), reached) if reached < Some(wanted) => {
                 let reached = reached.map_or("none".to_owned(), name);
-                Err(Error::findings(format!(
+                let error = Error::findings(format!(
                     "the rung '{}' is asked for; '{reached}' was reached",
                     name(wanted)
-                )))
+                ));
+                Err(if wanted > Rung::Pinned {
+                    error.hint("this version reaches 'pinned' at most")
+                } else {
+                    error
+                })
             }
             _ => Ok(()),
         }

@@ -8,6 +8,9 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+/// How the name of a file begins that [`write_atomically`] has not finished. A killed process leaves it.
+const UNFINISHED: &str = ".promptos-unfinished-";
+
 /// Describes a file of any size in flat memory, and looks for secrets in it.
 ///
 /// # Errors
@@ -84,7 +87,7 @@ pub fn media_type(path: &Path) -> &'static str {
     }
 }
 
-/// Every file below `root` with its `/`-separated relative path, in order.
+/// Every file below `root`, but for what a killed export left unfinished, with its `/`-separated relative path, in order.
 ///
 /// # Errors
 /// Failed for what cannot be listed, for links and other things that are neither file nor folder, and
@@ -100,6 +103,9 @@ pub fn kept_files(root: &Path) -> Result<Vec<(String, PathBuf)>> {
             let name = entry.file_name().into_string().map_err(|name| {
                 Error::failed(format!("the name {} in {} is not UTF-8", name.display(), folder.display()))
             })?;
+            if name.starts_with(UNFINISHED) {
+                continue;
+            }
             let relative = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
             let kind = entry.file_type().map_err(cannot)?;
             if kind.is_dir() {
@@ -143,7 +149,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
         // As any file that a program makes: the user's umask decides who else may read it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.prefix(".promptos-").tempfile_in(folder).map_err(cannot)?;
+    let mut file = builder.prefix(UNFINISHED).tempfile_in(folder).map_err(cannot)?;
     file.write_all(bytes).map_err(cannot)?;
     file.as_file().sync_all().map_err(cannot)?;
     file.persist(path).map_err(|e| cannot(e.error))?;

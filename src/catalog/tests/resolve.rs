@@ -225,6 +225,11 @@ fn a_broken_file_never_gives_way_to_a_lower_layer() {
     assert_eq!(problem.claimed_id.as_deref(), Some("P05"));
     assert_eq!(problem.findings[0].code, "frontmatter.syntax");
 
+    // Even when it is the id itself that is broken.
+    let broken_id = nine_keys("P05", "2", "x").replace("prompt_id: P05", "prompt_id: [P05");
+    assert!(broken_id.contains("[P05"));
+    assert_refused(&Layers::new().workspace("p.md", &broken_id).load(true), "P05", &["unusable", "p.md"]);
+
     // In a lower layer it concerns nobody above, and an exact version beside it stands.
     let catalog = Layers::new().workspace("p.md", simple("P05", "3")).user("p.md", &broken).load(true);
     assert_eq!(catalog.resolve("P05").unwrap().version, "3");
