@@ -19,10 +19,14 @@ mod batch;
 mod contain;
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+pub(crate) mod disk;
 mod memory;
 mod redb;
 
 pub use contain::{contained, install_quiet_panic_hook};
+#[cfg(test)]
+pub(crate) use contract::dump;
 pub use memory::{Content, FailMode, MemoryStore};
 pub use redb::{Access, Event, RedbStore};
 

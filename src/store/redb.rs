@@ -5,6 +5,8 @@
 
 mod fault;
 mod file;
+#[cfg(test)]
+mod over;
 mod read;
 mod write;
 

@@ -3,7 +3,10 @@
 
 mod append;
 mod audit;
+mod faults;
+mod history;
 mod pins;
+mod power;
 mod random;
 
 use super::append::genesis;

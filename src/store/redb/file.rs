@@ -101,7 +101,7 @@ impl RedbStore {
         Ok(store)
     }
 
-    fn check_format(&self) -> Result<()> {
+    pub(super) fn check_format(&self) -> Result<()> {
         let path = self.path.display();
         let format = self.guard(|handle| {
             let transaction = match handle {
@@ -222,7 +222,7 @@ impl Opening<'_> {
     }
 }
 
-fn engine() -> Builder {
+pub(super) fn engine() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
     builder

@@ -1,0 +1,166 @@
+//! Every call to the disk fails once, in every way, in every kind of change: what was acknowledged is there
+//! afterwards, and at most the change in flight besides.
+//!
+//! By default the calls are sampled; `PROMPTOS_FAULTS=all cargo test --lib faults` takes every one.
+
+use super::history::{CACHES, History};
+use super::*;
+use crate::error::Kind;
+use crate::store::RedbStore;
+use crate::store::disk::{Call, Dice, Disk, Effect, Fault, Loss};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Steps of a history that are done to one open file, and how.
+#[derive(Debug, Clone, Copy)]
+struct Scenario {
+    from: usize,
+    to: usize,
+    cache: usize,
+    /// Whether the file was closed before, or needs a repair.
+    clean: bool,
+}
+
+impl Scenario {
+    /// Opens the file and does the steps until one fails, which is tried once more. Returns how many states
+    /// were acknowledged, and whether another step was begun.
+    fn run(self, history: &History, disk: &Disk) -> (usize, bool) {
+        let mut state = self.from;
+        let fault_alone = |error: Error| assert_eq!(error.kind(), Kind::Failed, "{error}");
+        let opened = RedbStore::open_over(disk.clone(), self.cache);
+        let ledger = match opened.and_then(|(store, _)| Ledger::open(Box::new(store))) {
+            Ok(ledger) => ledger,
+            Err(error) => {
+                fault_alone(error);
+                return (state, false);
+            }
+        };
+        let mut tries = 0;
+        while state < self.to && tries < 2 {
+            match history.play(&ledger, state) {
+                Ok(()) => (state, tries) = (state + 1, 0),
+                Err(error) => {
+                    fault_alone(error);
+                    tries += 1;
+                }
+            }
+        }
+        // Whoever asks now, to pin it, hears of nothing that was not acknowledged.
+        match ledger.head() {
+            Ok(head) => assert_eq!(head, history.head(state)),
+            Err(error) => fault_alone(error),
+        }
+        (state, state < self.to)
+    }
+
+    /// How often each kind of call is made when nothing fails.
+    fn calls(self, history: &History, file: &[u8]) -> [usize; 4] {
+        let disk = Disk::new(file.to_vec());
+        assert_eq!(self.run(history, &disk), (self.to, false));
+        disk.calls()
+    }
+}
+
+/// All the ways in which one call of a kind may fail.
+fn ways(call: Call) -> Vec<(Effect, bool)> {
+    let effects = match call {
+        Call::Read => vec![Effect::None],
+        Call::Write => vec![Effect::None, Effect::Part, Effect::Whole],
+        Call::Sync | Call::Resize => vec![Effect::None, Effect::Whole],
+    };
+    effects.into_iter().flat_map(|effect| [(effect, false), (effect, true)]).collect()
+}
+
+/// What came of many failures.
+#[derive(Default)]
+struct Tally {
+    runs: AtomicUsize,
+    noticed: AtomicUsize,
+    in_flight_kept: AtomicUsize,
+    in_flight_lost: AtomicUsize,
+}
+
+fn check(history: &History, scenario: Scenario, file: &[u8], fault: Fault, tally: &Tally) {
+    let disk = Disk::failing(file.to_vec(), Some(fault));
+    let (acknowledged, in_flight) = scenario.run(history, &disk);
+    let add = |count: &AtomicUsize| count.fetch_add(1, Ordering::Relaxed);
+    let run = add(&tally.runs);
+    if acknowledged < scenario.to {
+        assert!(disk.failed(), "a step failed although the disk did not");
+        add(&tally.noticed);
+    }
+    // The process died, or the power went as well.
+    let mut dice = Dice(run as u64);
+    let (trace, now) = (disk.trace(), disk.now());
+    let finish = run % 16 == 0;
+    let (state, _) = history.check_file(disk.bytes(), acknowledged, in_flight, finish);
+    let losses = if run % 2 == 0 { [Loss::All, Loss::Some] } else { [Loss::Some, Loss::Nothing] };
+    for loss in losses {
+        history.check_file(trace.cut(now, loss, &mut dice), acknowledged, in_flight, false);
+    }
+    if in_flight {
+        add(if state > acknowledged { &tally.in_flight_kept } else { &tally.in_flight_lost });
+    }
+}
+
+/// Checks one of `share` failures of all that are possible in these scenarios.
+fn check_all(scenarios: &[Scenario], share: usize) -> Tally {
+    let all = std::env::var("PROMPTOS_FAULTS").is_ok_and(|value| value == "all");
+    let share = if all { 1 } else { share };
+    let tally = Tally::default();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let history = &History::of_everything();
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
+            let file = history.file(scenario.from, scenario.clean);
+            let calls = scenario.calls(history, &file);
+            let mut dice = Dice(scenario.from as u64);
+            for (call, count) in Call::ALL.into_iter().zip(calls) {
+                for (nth, (effect, for_ever)) in
+                    (1..=count).flat_map(|nth| ways(call).into_iter().map(move |way| (nth, way)))
+                {
+                    if dice.below(share) > 0 {
+                        continue;
+                    }
+                    let fault = Fault { call, nth, effect, for_ever };
+                    let checked = || check(history, scenario, &file, fault, &tally);
+                    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(checked)) {
+                        let steps: Vec<_> = (scenario.from..scenario.to).map(|at| history.what(at)).collect();
+                        println!("{fault:?} in {scenario:?}: {steps:?}");
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    println!(
+        "{} failures, {} stopped a step; the step in flight was kept {} times and lost {} times",
+        count(&tally.runs),
+        count(&tally.noticed),
+        count(&tally.in_flight_kept),
+        count(&tally.in_flight_lost)
+    );
+    tally
+}
+
+#[test]
+fn no_failure_in_any_single_change_loses_or_adds_anything() {
+    let scenarios: Vec<_> = (0..History::of_everything().len())
+        .flat_map(|from| {
+            let with = |cache| Scenario { from, to: from + 1, cache, clean: (from + cache) % 2 == 0 };
+            CACHES.map(with)
+        })
+        .collect();
+    let tally = check_all(&scenarios, 20);
+    // Else the failures came where nothing is at stake.
+    assert!(tally.in_flight_kept.into_inner() > 0);
+    assert!(tally.in_flight_lost.into_inner() > tally.runs.into_inner() / 4);
+}
+
+#[test]
+fn no_failure_in_a_long_history_loses_or_adds_anything() {
+    let to = History::of_everything().len();
+    let whole = |cache| Scenario { from: 0, to, cache, clean: cache == 0 };
+    check_all(&CACHES.map(whole), 60);
+}

@@ -1,0 +1,147 @@
+//! The power goes at any moment: whatever of the unsynced writes reached the disk, in whatever order and torn
+//! wherever, the file opens and holds what was acknowledged, or that and the change in flight.
+//!
+//! `PROMPTOS_POWER_CUTS=10000 cargo test --lib power` makes so many files; the default is a few hundred.
+
+use super::history::{CACHES, History};
+use super::*;
+use crate::store::RedbStore;
+use crate::store::disk::{Dice, Disk, Loss, Op, Trace};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A history as it reached the disk.
+struct Recording {
+    history: History,
+    trace: Trace,
+    /// When each step began and when it was acknowledged, in operations.
+    steps: Vec<(usize, usize)>,
+}
+
+impl Recording {
+    /// Plays a history, in sessions of four steps that each close the file, and advances a pin after each step.
+    fn new(cache: usize) -> Self {
+        let history = History::of_everything();
+        let disk = Disk::new(history.file(0, true));
+        let folder = tempfile::tempdir().unwrap();
+        let pins = Pins::new(folder.path().to_owned());
+        let mut steps = Vec::new();
+        let all: Vec<_> = (0..history.len()).collect();
+        for session in all.chunks(4) {
+            let store = RedbStore::open_over(disk.clone(), cache).unwrap().0;
+            let ledger = Ledger::open(Box::new(store)).unwrap();
+            for step in session {
+                let began = disk.now();
+                history.play(&ledger, *step).unwrap();
+                steps.push((began, disk.now()));
+                let head = ledger.head().unwrap();
+                pins.advance(&ledger, &Pin { origin: ledger.origin(), head, judged: None, place: None })
+                    .unwrap();
+                // So that the pin at a moment is the head of a state acknowledged by then.
+                assert_eq!(pins.get(&ledger.id()).unwrap().unwrap().head, history.head(step + 1));
+            }
+        }
+        Self { trace: disk.trace(), history, steps }
+    }
+
+    /// The state acknowledged after so many operations, and whether the next step had begun.
+    fn state(&self, at: usize) -> (usize, bool) {
+        let acknowledged = self.steps.iter().take_while(|(_, done)| *done <= at).count();
+        let begun = self.steps.get(acknowledged).is_some_and(|(began, _)| *began < at);
+        (acknowledged, begun)
+    }
+
+    /// Where everything that the last sync left open is open still: just before the next.
+    fn syncs(&self) -> Vec<usize> {
+        let ops = self.trace.ops.iter().enumerate();
+        ops.filter(|(_, op)| matches!(op, Op::Sync)).map(|(at, _)| at).collect()
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    repaired: AtomicUsize,
+    twice: AtomicUsize,
+    in_flight_kept: AtomicUsize,
+    in_flight_lost: AtomicUsize,
+}
+
+/// Makes one file and checks it.
+fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tally) {
+    let Recording { history, trace, .. } = recording;
+    let (acknowledged, in_flight) = recording.state(at);
+    let mut dice = Dice(number as u64);
+    let image = trace.cut(at, loss, &mut dice);
+    let add = |count: &AtomicUsize| count.fetch_add(1, Ordering::Relaxed);
+    if number % 4 == 1 {
+        // The power goes again, while the file is repaired or closed.
+        let disk = Disk::new(image.clone());
+        drop(RedbStore::open_over(disk.clone(), CACHES[0]).unwrap());
+        let again = disk.trace().cut(dice.below(disk.now() + 1), Loss::Some, &mut dice);
+        history.check_file(again, acknowledged, in_flight, false);
+        add(&tally.twice);
+    }
+    if number % 16 == 2 {
+        // As a reader finds it in the file system.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.redb");
+        std::fs::write(&path, &image).unwrap();
+        let read = || Ledger::open_file(&path, Access::Read, Duration::ZERO, &mut |_| {}).unwrap();
+        let state = history.check(&read(), acknowledged, in_flight);
+        assert_eq!(history.check(&read(), state, false), state);
+    }
+    let (state, repaired) = history.check_file(image, acknowledged, in_flight, number % 8 == 3);
+    if repaired {
+        add(&tally.repaired);
+    }
+    if in_flight {
+        add(if state > acknowledged { &tally.in_flight_kept } else { &tally.in_flight_lost });
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_any_power_cut() {
+    let count = std::env::var("PROMPTOS_POWER_CUTS").map_or(300, |count| count.parse().unwrap());
+    let tally = Tally::default();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let recordings = CACHES.map(Recording::new);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            let recording = &recordings[number % 2];
+            let (syncs, end) = (recording.syncs(), recording.trace.ops.len());
+            // First each sync with all and nothing of what it was for, then anything.
+            let turn = number / 2;
+            let mut dice = Dice(!(number as u64));
+            let (at, loss) = match syncs.get(turn / 2) {
+                Some(at) => (*at, if turn.is_multiple_of(2) { Loss::All } else { Loss::Nothing }),
+                None if turn.is_multiple_of(2) => (syncs[dice.below(syncs.len())], Loss::Some),
+                None => (dice.below(end + 1), Loss::Some),
+            };
+            let checked = || cut(recording, at, loss, number, &tally);
+            if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(checked)) {
+                let (state, begun) = recording.state(at);
+                let what = if begun { recording.history.what(state) } else { "nothing" };
+                println!("image {number}: {loss:?} lost after {at} of {end} operations, in {what}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let count_of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    println!(
+        "{count} power cuts: {} files repaired, {} cut again in that; the step in flight was kept {} times and \
+         lost {} times",
+        count_of(&tally.repaired),
+        count_of(&tally.twice),
+        count_of(&tally.in_flight_kept),
+        count_of(&tally.in_flight_lost)
+    );
+    // Else the cuts came where nothing is at stake.
+    assert!(count_of(&tally.in_flight_kept) > count / 50);
+    assert!(count_of(&tally.in_flight_lost) > count / 50);
+    assert!(count_of(&tally.repaired) > count / 2);
+}
