@@ -220,6 +220,14 @@ pub(crate) enum Loss {
 }
 
 impl Trace {
+    /// The disk after so many operations, when the process dies and the power stays: everything can be read, and
+    /// what was not synced is still at stake.
+    pub(crate) fn killed(&self, at: usize) -> Disk {
+        let disk = Disk::new(self.before.to_vec());
+        self.ops[..at].iter().cloned().for_each(|op| disk.state().record(op));
+        disk
+    }
+
     /// The file that a power cut after the first `at` operations leaves.
     pub(crate) fn cut(&self, at: usize, loss: Loss, dice: &mut Dice) -> Vec<u8> {
         let done = &self.ops[..at];

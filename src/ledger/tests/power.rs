@@ -62,6 +62,7 @@ impl Recording {
 struct Tally {
     repaired: AtomicUsize,
     twice: AtomicUsize,
+    killed: AtomicUsize,
     in_flight_kept: AtomicUsize,
     in_flight_lost: AtomicUsize,
 }
@@ -73,7 +74,7 @@ fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tall
     let mut dice = Dice(number as u64);
     let image = trace.cut(at, loss, &mut dice);
     let add = |count: &AtomicUsize| count.fetch_add(1, Ordering::Relaxed);
-    if number % 4 == 1 {
+    if dice.below(4) == 0 {
         // The power goes again, while the file is repaired or closed.
         let disk = Disk::new(image.clone());
         drop(RedbStore::open_over(disk.clone(), CACHES[0]).unwrap());
@@ -81,7 +82,21 @@ fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tall
         history.check_file(again, acknowledged, in_flight, false);
         add(&tally.twice);
     }
-    if number % 16 == 2 {
+    if dice.below(4) == 0 {
+        // First the process dies. What the next one sees may be pinned, so no later power cut takes it away.
+        let disk = trace.killed(at);
+        let (store, repaired) = RedbStore::open_over(disk.clone(), CACHES[0]).unwrap();
+        let ledger = Ledger::open(Box::new(store)).unwrap();
+        let seen = history.check(&ledger, acknowledged, in_flight);
+        let later = disk.trace().cut(disk.now(), Loss::Some, &mut dice);
+        history.check_file(later, seen, false, false);
+        if !repaired {
+            // A reader would have been let in without any sync.
+            history.check_file(trace.cut(at, Loss::All, &mut dice), seen, false, false);
+        }
+        add(&tally.killed);
+    }
+    if dice.below(16) == 0 {
         // As a reader finds it in the file system.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.redb");
@@ -90,7 +105,7 @@ fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tall
         let state = history.check(&read(), acknowledged, in_flight);
         assert_eq!(history.check(&read(), state, false), state);
     }
-    let (state, repaired) = history.check_file(image, acknowledged, in_flight, number % 8 == 3);
+    let (state, repaired) = history.check_file(image, acknowledged, in_flight, dice.below(8) == 0);
     if repaired {
         add(&tally.repaired);
     }
@@ -133,10 +148,11 @@ fn what_was_acknowledged_survives_any_power_cut() {
     std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
     let count_of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     println!(
-        "{count} power cuts: {} files repaired, {} cut again in that; the step in flight was kept {} times and \
+        "{count} power cuts: {} files repaired, {} cut again in that, {} after a kill; the step in flight was kept {} times and \
          lost {} times",
         count_of(&tally.repaired),
         count_of(&tally.twice),
+        count_of(&tally.killed),
         count_of(&tally.in_flight_kept),
         count_of(&tally.in_flight_lost)
     );
