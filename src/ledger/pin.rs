@@ -117,9 +117,12 @@ impl Pins {
     /// must extend it once more: of two forks that are written at the same time one is noticed.
     ///
     /// # Errors
-    /// Integrity, when the ledger does not extend the pin; failed, when the pin cannot be written.
+    /// Integrity, when the ledger does not extend the pin, the old or the new one; failed, when the pin cannot be
+    /// written.
     pub fn advance(&self, ledger: &Ledger, pin: &Pin) -> Result<()> {
         let _lock = self.lock()?;
+        // A pin that claims more than the ledger holds would accuse it for ever.
+        pin.judged.iter().chain([&pin.head]).try_for_each(|head| ledger.check_extends(head))?;
         let mut next = pin.clone();
         if let Some(old) = self.get(&ledger.id())? {
             ledger.check_extends(&old.head)?;

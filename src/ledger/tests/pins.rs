@@ -105,3 +105,23 @@ fn what_is_no_pin_says_so() {
         assert!(pins.advance(&book.ledger, &good).is_err(), "{what} was overwritten");
     }
 }
+
+#[test]
+fn what_the_ledger_does_not_hold_is_never_pinned() {
+    let (book, heads) = grown(2);
+    let more = Head { size: heads[2].size + 1, root: [1; 32] };
+    let other = Head { root: [1; 32], ..heads[1] };
+    for before in [None, Some(heads[0]), Some(heads[2])] {
+        for wrong in [more, other] {
+            let dir = tempfile::tempdir().unwrap();
+            let pins = Pins::new(dir.path().to_owned());
+            let before = before.map(|head| pin(&book, head));
+            before.iter().for_each(|pin| pins.advance(&book.ledger, pin).unwrap());
+            for new in [pin(&book, wrong), Pin { judged: Some(wrong), ..pin(&book, heads[2]) }] {
+                let error = pins.advance(&book.ledger, &new).unwrap_err();
+                assert_eq!(error.kind(), Kind::Integrity, "{error}");
+                assert_eq!(pins.get(&book.ledger.id()).unwrap(), before);
+            }
+        }
+    }
+}
