@@ -482,7 +482,8 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
-fn exists(path: &Path) -> Result<bool> {
+/// Whether something is there; what cannot be told is an error and not a no.
+pub(crate) fn exists(path: &Path) -> Result<bool> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),

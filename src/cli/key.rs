@@ -1,4 +1,4 @@
-use super::context::{Context, checkpoint_change};
+use super::context::{Context, checkpoint_change, exists};
 use super::lookup;
 use super::ui::{BOLD, DIM, one_line, safe};
 use clap::Subcommand;
@@ -198,7 +198,7 @@ fn rotate(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
         .default_key_in_use()?
         .ok_or_else(|| Error::usage("name the new key with --to FILE, since yours is named with --key"))?;
     let next = default.with_file_name("id_ed25519.next");
-    if !next.is_file() {
+    if !exists(&next)? {
         // What the ledger would refuse leaves no key behind.
         context.read()?.identity_of(&Kid::of(&context.existing_key()?.public))?;
         keys::create(&next, &context.random()?, "promptos", None)?;
@@ -214,12 +214,12 @@ fn rotate(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
     // Whatever a rotation that was stopped has moved already is left alone. The private key comes last: as
     // long as it waits, the next rotation knows that this one is unfinished.
     let mut kept = String::new();
-    if default.is_file() {
+    if exists(&default)? {
         let old = Kid::of(&context.existing_key()?.public);
         let digits = hex::encode(old.0.get(..4).unwrap_or_default());
         let keep = default.with_file_name(format!("id_ed25519.old-{digits}"));
         kept = format!("; the old one is kept as {}", context.shown(&keep));
-        if next.with_file_name("id_ed25519.next.pub").is_file() {
+        if exists(&next.with_file_name("id_ed25519.next.pub"))? {
             move_key_file(&default, &keep, ".pub")?;
             move_key_file(&next, &default, ".pub")?;
         }
@@ -233,7 +233,8 @@ fn rotate(context: &Context<'_>, to: Option<PathBuf>) -> Result<()> {
 fn move_key_file(from: &Path, to: &Path, ending: &str) -> Result<()> {
     let with = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
     let (from, to) = (with(from), with(to));
-    if !from.is_file() {
+    // What cannot be looked at is not taken for missing: its place would be given away.
+    if !exists(&from)? {
         return Ok(());
     }
     std::fs::rename(&from, &to).map_err(|e| {
