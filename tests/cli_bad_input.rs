@@ -65,10 +65,11 @@ fn broken_prompts() {
     world.refuses(4, &dev("YAML", &[]), &[refused, "yaml.md:", "frontmatter.syntax"]);
     world.refuses(4, &dev("OPEN", &[]), &[refused, "the frontmatter is never closed"]);
     world.refuses(4, &dev("P00,LINT", &[]), &[refused, "lint.md:", "`owner` is missing"]);
+    world.refuses(4, &dev("NAMELESS", &[]), &[refused, "nameless.md:", "frontmatter.syntax"]);
     world.refuses(
         1,
-        &dev("NAMELESS", &[]),
-        &["there is no prompt `NAMELESS`", "not usable: ", "promptos lint"],
+        &dev("UNKNOWN", &[]),
+        &["there is no prompt `UNKNOWN`", "not usable: ", "promptos lint"],
     );
     let lint = world.refuses(4, &["lint"], &["lint found errors"]);
     for file in ["latin.md", "yaml.md", "open.md", "lint.md", "nameless.md"] {

@@ -5,6 +5,7 @@ mod append;
 mod audit;
 mod faults;
 mod history;
+mod model;
 mod pins;
 mod power;
 mod random;
@@ -21,10 +22,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One store for several ledgers, as several processes would have it.
-#[derive(Clone, Default)]
-struct Shared(Arc<MemoryStore>);
+#[derive(Default)]
+struct Shared<S: ?Sized = MemoryStore>(Arc<S>);
 
-impl Store for Shared {
+impl<S: ?Sized> Clone for Shared<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Store + ?Sized> Store for Shared<S> {
     fn head(&self) -> Result<Option<Head>> {
         self.0.head()
     }

@@ -1,0 +1,151 @@
+//! The ledger beside the model.
+
+use super::*;
+
+pub(super) fn ats(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.index).collect()
+}
+
+/// Every look-up that there is.
+pub(super) fn look_up(ledger: &Ledger, model: &Model) {
+    let size = model.size();
+    assert_eq!(ledger.head().unwrap().size, size);
+    assert_eq!(ledger.checkpoint().unwrap().head, ledger.head().unwrap());
+    assert_eq!(ledger.checkpoint_key().unwrap().kid(), *model.log_keys.last().unwrap());
+    assert!(ledger.entry(size).unwrap().is_none());
+    for (at, said) in (0..).zip(&model.entries) {
+        let entry = ledger.entry(at).unwrap().unwrap();
+        assert_eq!((entry.statement.id, &entry.statement.body), (said.id, &said.body));
+        assert_eq!((entry.statement.subject(), entry.statement.kid), (said.subject.clone(), said.by));
+        assert_eq!(ledger.by_id(&said.id).unwrap().unwrap().index, at);
+        ledger.check_entry(&entry).unwrap();
+
+        let hex = hex::encode(said.id.0);
+        for digits in [&hex[..1], &hex[..2], &hex[..5], &hex] {
+            let mut like: Vec<_> =
+                (0..).zip(&model.entries).map(|(at, s)| (hex::encode(s.id.0), at)).collect();
+            like.retain(|(id, _)| id.starts_with(digits));
+            like.sort();
+            let like: Vec<u64> = like.into_iter().map(|(_, at)| at).collect();
+            assert_eq!(ats(&ledger.by_id_prefix(digits, 99).unwrap()), like);
+            assert_eq!(ats(&ledger.by_id_prefix(digits, 1).unwrap()), like[..1]);
+        }
+        let same = model.at(|other| other.subject == said.subject);
+        assert_eq!(ats(&ledger.by_subject(&said.subject).unwrap()), same);
+        let (kind, name) = said.subject.split_once('/').unwrap();
+        assert!(
+            ledger
+                .by_subject(&said.subject[..said.subject.len() - 1])
+                .unwrap()
+                .iter()
+                .all(|entry| entry.statement.name == name[..name.len() - 1])
+        );
+        let kinds = model.at(|other| other.subject.starts_with(&format!("{kind}/")));
+        assert_eq!(ats(&ledger.of_kind(kind).unwrap()), kinds);
+
+        let citing =
+            |other: &Said| matches!(other.body, Body::Run(_)) && other.body.cites().contains(&said.id);
+        let citing = model.at(citing);
+        assert_eq!(ats(&ledger.runs_citing(&said.id).unwrap()), citing);
+        if matches!(said.body, Body::Session(_)) {
+            let traced = ledger.trace_entry(&entry).unwrap();
+            assert!(traced.holds(), "{traced:?}");
+            let back = traced.used_by.iter().map(|step| step.entry.as_ref().unwrap().index);
+            assert_eq!(back.collect::<Vec<_>>(), citing);
+        }
+    }
+    let unknown = EntryId([0xEE; 32]);
+    assert!(ledger.by_id(&unknown).unwrap().is_none() && ledger.runs_citing(&unknown).unwrap().is_empty());
+    assert!(ledger.by_id_prefix("xy", 9).is_err() && ledger.contents_by_prefix("0g", 9).is_err());
+
+    for seed in 0..9 {
+        let kid = kid(&key(seed));
+        let last = model.at(|said| said.by == kid && matches!(said.body, Body::Session(_))).pop();
+        assert_eq!(ledger.latest_session(&kid).unwrap().map(|entry| entry.index), last);
+        let person = model.person(&kid);
+        assert_eq!(
+            ledger.identity_of(&kid).ok(),
+            person.filter(|p| p.revoked.is_none()).map(|p| p.identity.clone())
+        );
+        let person = person.map(|p| (p.identity.clone(), p.roles, p.enrolled, p.revoked, p.last));
+        let record = ledger.key(&kid).unwrap();
+        assert_eq!(record.map(|r| (r.identity, r.roles, r.enrolled, r.revoked, r.last)), person);
+    }
+    let kids: Vec<Kid> = ledger.keys().unwrap().iter().map(|record| record.key.kid()).collect();
+    assert_eq!(kids, model.people.iter().map(|person| person.kid).collect::<Vec<_>>());
+
+    for reference in REFS {
+        let bound = ledger.bound(reference).unwrap().map(|(content, entry)| (content, entry.index));
+        assert_eq!(bound, model.refs.get(reference).copied());
+        let uses = |said: &Said| matches!(&said.body, Body::Session(session) if session.prompts.iter().any(|u| u.reference == reference));
+        assert_eq!(ats(&ledger.sessions_using(reference).unwrap()), model.at(uses));
+        let traced = ledger.trace_ref(reference).unwrap();
+        assert_eq!(traced.is_some(), bound.is_some());
+        let Some(traced) = traced else { continue };
+        assert!(traced.holds(), "{traced:?}");
+        let users = traced.used_by.iter().map(|step| step.entry.as_ref().unwrap().index);
+        assert_eq!(users.collect::<Vec<_>>(), model.at(uses));
+        let state = if model.erased(&bound.unwrap().0) { "erased" } else { "present" };
+        assert_eq!(traced.to[0].content.as_ref().unwrap().state, state);
+    }
+
+    let named = model.named();
+    for address in named.iter().chain([&Address::of(b"nobody named this")]) {
+        assert_eq!(ats(&ledger.naming(address).unwrap()), model.at(|said| Model::names(said, address)));
+        let blob = match model.blobs.get(address) {
+            Some(Some(bytes)) => Blob::Present(bytes.clone()),
+            Some(None) => Blob::Erased,
+            None => Blob::Missing,
+        };
+        assert_eq!(ledger.blob(address).unwrap(), blob);
+        let digits = &hex::encode(address.0)[..3];
+        let like: Vec<_> = named.iter().filter(|a| hex::encode(a.0).starts_with(digits)).copied().collect();
+        assert_eq!(ledger.contents_by_prefix(digits, 99).unwrap(), like);
+    }
+}
+
+/// Evidence of one entry says what the model says.
+pub(super) fn check_evidence(ledger: &Ledger, model: &Model, at: u64) {
+    let entry = ledger.entry(at).unwrap().unwrap();
+    let evidence = Evidence::open(&ledger.take_evidence(&entry).unwrap()).unwrap();
+    assert_eq!(evidence.subject.statement, entry.statement);
+    assert_eq!((evidence.ledger, evidence.checkpoint.head), (ledger.id(), ledger.head().unwrap()));
+    assert!(evidence.unexpected.is_empty());
+    let cited = entry.statement.body.cites();
+    let carried: Vec<_> =
+        cited.iter().filter_map(|id| model.find(id)).chain([&model.entries[at as usize]]).collect();
+    let contents: BTreeSet<Address> =
+        carried.iter().flat_map(|said| said.body.contents().into_iter().map(|d| d.blake3)).collect();
+    let (mut erased, present): (BTreeSet<_>, BTreeSet<_>) = contents.iter().partition(|a| model.erased(a));
+    erased.extend(carried.iter().filter_map(|said| match &said.body {
+        Body::Erase(erase) => Some(erase.content),
+        _ => None,
+    }));
+    assert_eq!(evidence.erased, erased);
+    assert_eq!(evidence.blobs.keys().copied().collect::<BTreeSet<_>>(), present);
+}
+
+/// An audit from any judged head finds nothing, unless a head is held that never was.
+pub(super) fn check_audit(ledger: &Ledger, model: &Model, since: Head, pinned: Head, wrong: u8) {
+    let never = Head { root: [9; 32], ..pinned };
+    let ahead = Head { size: model.size() + 1, root: [9; 32] };
+    let (held, code) = match wrong {
+        0 if pinned.size > 0 => (never, Some("forked")),
+        1 => (ahead, Some("went-back")),
+        _ => (pinned, None),
+    };
+    let options = Options { pinned: Some(held), judged: Some(since), checkpoint: None };
+    let report = super::super::audit(ledger, &options, &mut |_| {}).unwrap();
+    let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, Vec::from_iter(code));
+    assert_eq!((report.from, report.size), (since.size, model.size()));
+    assert_eq!(report.rung, if code.is_some() { None } else { Some(Rung::Pinned) });
+    assert_eq!(ledger.check_extends(&held).is_err(), code.is_some());
+
+    let whole = super::super::audit(ledger, &Options::default(), &mut |_| {}).unwrap();
+    assert_eq!((&whole.findings[..], whole.judged, whole.lagging), (&[][..], model.size(), 0));
+    assert_eq!(whole.rung, Some(Rung::Consistent));
+    let kept = model.kept();
+    assert_eq!(whole.contents, kept.len() as u64);
+    assert_eq!(whole.erased, kept.iter().filter(|address| model.erased(address)).count() as u64);
+}
