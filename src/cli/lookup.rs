@@ -69,7 +69,8 @@ pub(crate) fn entry_id(wanted: &str) -> Option<EntryId> {
     wanted.parse().ok()
 }
 
-fn is_prefix(digits: &str) -> bool {
+/// Whether these are hex digits enough to name something.
+pub(crate) fn is_prefix(digits: &str) -> bool {
     (MIN_DIGITS..=64).contains(&digits.len())
         && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

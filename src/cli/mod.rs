@@ -6,6 +6,7 @@ mod cat;
 mod checkpoint;
 mod context;
 mod dev;
+mod erase;
 mod export;
 mod git;
 mod init;
@@ -92,6 +93,7 @@ enum Command {
     Pin(pin::Pin),
     #[command(subcommand)]
     Key(key::Key),
+    Erase(erase::Erase),
     Lint(lint::Lint),
     #[command(subcommand)]
     Session(session::Session),
@@ -158,6 +160,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Checkpoint(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
+        Command::Erase(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
         Command::Session(command) => command.run(&context),
         Command::Version(command) => command.run(&context),

@@ -2,7 +2,7 @@ use super::context::Context;
 use super::lookup;
 use super::ui::{BOLD, DIM, WARN, one_line, safe};
 use clap::Args;
-use ledger_format::{Body, KeyChange, Statement};
+use ledger_format::{Body, KeyChange, ManifestFile, Statement};
 use promptos::error::Result;
 use promptos::ledger::rfc3339 as time;
 use promptos::ledger::{BlobState, Entry, Ledger};
@@ -24,9 +24,11 @@ impl Show {
         let details = ledger.details(&statement.body)?;
         let manifest = ledger.manifest(&statement.body)?;
         let contents = contents(&ledger, statement)?;
+        let files = manifest.iter().flat_map(|m| &m.files).map(|file| Ok((file, file_state(&ledger, file)?)));
+        let files = files.collect::<Result<Vec<_>>>()?;
         if context.ui.json {
-            let files = manifest.iter().flat_map(|m| &m.files).map(|file| {
-                json!({"path": file.path, "blake3": hex::encode(file.content.blake3.0), "size": file.content.size, "kept": file.kept})
+            let files = files.iter().map(|(file, state)| {
+                json!({"path": file.path, "blake3": hex::encode(file.content.blake3.0), "size": file.content.size, "kept": file.kept, "state": state})
             });
             return context.ui.report("show", json!({
                 "entry": entry_json(&entry),
@@ -55,12 +57,11 @@ impl Show {
         for (name, state) in &contents {
             line("content", &format!("{} {DIM}{state}{DIM:#}", one_line(name, 300)))?;
         }
-        for file in manifest.iter().flat_map(|manifest| &manifest.files) {
-            let kept = if file.kept { "kept" } else { "listed" };
+        for (file, state) in &files {
             line(
                 "file",
                 &format!(
-                    "{} {DIM}{}, {} bytes, {kept}{DIM:#}",
+                    "{} {DIM}{}, {} bytes, {state}{DIM:#}",
                     one_line(&file.path, 200),
                     file.content.blake3,
                     file.content.size
@@ -89,6 +90,16 @@ fn contents(ledger: &Ledger, statement: &Statement) -> Result<Vec<(String, &'sta
         ));
     }
     Ok(listed)
+}
+
+/// What became of a file in a manifest: `kept`, `listed` when only its digest was recorded, `erased` or `missing`.
+fn file_state(ledger: &Ledger, file: &ManifestFile) -> Result<&'static str> {
+    Ok(match ledger.blob_state(&file.content.blake3)? {
+        BlobState::Erased => "erased",
+        BlobState::Present(_) if file.kept => "kept",
+        BlobState::Missing if file.kept => "missing",
+        _ => "listed",
+    })
 }
 
 /// What a body says beside its contents, line by line.

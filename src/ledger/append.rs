@@ -45,6 +45,19 @@ impl Content {
         }
     }
 
+    /// What a person calls it.
+    fn name(&self, body: &Body) -> String {
+        let address = self.descriptor().blake3;
+        match (self, body) {
+            (Self::File(_, path), _) => path.display().to_string(),
+            (_, Body::Session(session)) => {
+                let used = session.prompts.iter().find(|used| used.content.blake3 == address);
+                used.map_or_else(|| address.to_string(), |used| format!("the prompt {}", used.reference))
+            }
+            _ => address.to_string(),
+        }
+    }
+
     fn open(&self) -> Result<NewBlob<'_>> {
         let source: Box<dyn Read + '_> = match self {
             Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
@@ -145,15 +158,8 @@ impl Ledger {
     /// Failed when the signer may not say this, findings for a rebound ref, unavailable when the key
     /// holder does not sign, integrity when the store's tree is damaged; nothing is stored then.
     pub fn append(&self, author: &Author<'_>, new: &New) -> Result<super::Entry> {
-        for content in &new.contents {
-            let address = content.descriptor().blake3;
-            if self.blob_state(&address)? == BlobState::Erased {
-                return Err(Error::failed(format!(
-                    "{address} was erased from this ledger and cannot be stored again"
-                )));
-            }
-        }
         let documents = new_documents(new)?;
+        self.refuse_erased(new, &documents)?;
         for _ in 0..ATTEMPTS {
             let head = self.head()?;
             match self.try_append(author, new, &documents, head) {
@@ -168,6 +174,24 @@ impl Ledger {
             }
         }
         Err(Error::unavailable("other writers kept appending first; nothing was recorded").hint("try again"))
+    }
+
+    /// What was erased is never stored again, not inside evidence either.
+    fn refuse_erased(&self, new: &New, documents: &Documents) -> Result<()> {
+        let own = new.contents.iter().map(|content| (content.descriptor().blake3, content.name(&new.body)));
+        let inside = documents.evidence.iter().flat_map(|(tar, evidence)| {
+            evidence.blobs.keys().map(move |address| (*address, format!("a part of the evidence {tar}")))
+        });
+        for (address, name) in own.chain(inside) {
+            if self.blob_state(&address)? == BlobState::Erased {
+                return Err(Error::failed(format!(
+                    "{name} is content that was erased from this ledger, and it is never stored again"
+                ))
+                .hint(format!("it is {address}"))
+                .hint("leave it out; a prompt's text changes with a new version"));
+            }
+        }
+        Ok(())
     }
 
     /// One attempt on top of `head`; `None` when another writer was first.

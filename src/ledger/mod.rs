@@ -3,6 +3,7 @@
 mod append;
 mod audit;
 mod below;
+mod erase;
 mod evidence;
 mod index;
 mod pin;
@@ -13,6 +14,7 @@ mod trace;
 
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
+pub use erase::Erasure;
 pub use evidence::held_checkpoint;
 pub use pin::{Pin, Pins};
 pub use trace::{Found, Signed, Step, Traced};

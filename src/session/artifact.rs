@@ -3,7 +3,7 @@
 use super::SESSION_EVIDENCE;
 use super::files::{parse_json, read_json};
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, Ledger, rfc3339};
+use crate::ledger::{BlobState, Entry, Ledger, rfc3339};
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Details, EntryId, Statement, split_reference};
 use serde_json::{Map, Value, json};
@@ -35,6 +35,14 @@ pub struct SessionFile {
 /// Failed, when the entry is no session or its details were erased.
 pub fn session_json(ledger: &Ledger, entry: &Entry) -> Result<Map<String, Value>> {
     let details = ledger.details(&entry.statement.body)?;
+    if let (None, Body::Session(session)) = (&details, &entry.statement.body) {
+        let name = &entry.statement.name;
+        return Err(match ledger.blob_state(&session.details.blake3)? {
+            BlobState::Erased => Error::failed(format!("the details of session {name} were erased")),
+            _ => Error::integrity(format!("the details of session {name} are missing from this ledger"))
+                .hint("promptos doctor tells what else is lost"),
+        });
+    }
     document(&Source { ledger: ledger.id(), index: entry.index, statement: &entry.statement, details })
 }
 
@@ -43,9 +51,10 @@ fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
     let Body::Session(session) = &statement.body else {
         return Err(Error::failed(format!("{} is a {}, not a session", statement.id, statement.kind)));
     };
-    let details = source.details.as_ref().ok_or_else(|| {
-        Error::failed(format!("the details of session {} were erased or are not here", statement.name))
-    })?;
+    let details = source
+        .details
+        .as_ref()
+        .ok_or_else(|| Error::failed(format!("the details of session {} were erased", statement.name)))?;
     let text = |name: &str| details.fields.get(name).cloned().unwrap_or_default();
     let prompt_id = |reference: &str| split_reference(reference).map_or(reference, |(id, _)| id).to_owned();
     let prompts = session.prompts.iter().map(|used| {

@@ -120,6 +120,7 @@ pub(crate) fn check(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>, piece: usize) {
     blobs::blob_sizes(fresh().as_ref(), piece);
     blobs::bad_blobs_spoil_the_batch(fresh().as_ref());
     blobs::erasure(fresh().as_ref());
+    blobs::scrubbing(fresh().as_mut());
     batches_without_statements(fresh().as_ref());
     malformed_batches(fresh().as_ref());
     visitors_decide(fresh().as_ref());

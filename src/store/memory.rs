@@ -268,6 +268,15 @@ impl Store for MemoryStore {
         })?;
         Ok(Outcome::Done)
     }
+
+    /// What is freed in memory is nobody's to find.
+    fn unscrubbed(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn scrub(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

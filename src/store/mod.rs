@@ -9,7 +9,7 @@
 //! - `Ok(Outcome::Done)` means durable. After an `Err`, [`Store::head`] tells what happened; where it fails too,
 //!   that of the store opened anew does. The same batch submitted again is harmless, because its `expect` no
 //!   longer fits once it is stored.
-//! - A blob whose address was erased is never stored again.
+//! - A blob whose address was erased is never stored again, and after a [`Store::scrub`] its bytes are nowhere.
 //! - The index is derived: [`Store::replace_index`] may throw it away and write it anew at any time.
 //!
 //! [`RedbStore`] is the one file of a clone; [`MemoryStore`] holds everything in memory and fails on demand.
@@ -146,4 +146,12 @@ pub trait Store: Send + Sync {
 
     /// Stores a batch: everything or nothing, durable when it returns `Done`.
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome>;
+
+    /// Whether bytes of what was erased may be left where the store keeps its own, out of every reader's reach
+    /// but not of whoever looks at the disk: an erasure was committed and no scrub has ended since.
+    fn unscrubbed(&self) -> Result<bool>;
+
+    /// Makes those bytes go. Nothing that can be read through the store changes. Stopped anywhere, the store is
+    /// whole and still `unscrubbed`, or done; to scrub again is harmless.
+    fn scrub(&mut self) -> Result<()>;
 }

@@ -8,6 +8,7 @@ mod file;
 #[cfg(test)]
 mod over;
 mod read;
+mod scrub;
 mod write;
 
 pub use file::{Access, Event};
@@ -27,7 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What the tables below mean. A file with a higher number is refused.
 const FORMAT: u32 = 1;
 
-/// `format` (u32), `head` (u64 size, 32-byte root) and `checkpoint`; numbers are big-endian.
+/// `format` (u32), `head` (u64 size, 32-byte root), `checkpoint`, and `unscrubbed` while erased bytes may be left;
+/// numbers are big-endian.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
 /// By level and index.
@@ -199,6 +201,14 @@ impl Store for RedbStore {
 
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
         self.write(|change| change.apply(batch))
+    }
+
+    fn unscrubbed(&self) -> Result<bool> {
+        self.is_unscrubbed()
+    }
+
+    fn scrub(&mut self) -> Result<()> {
+        self.rewrite(None)
     }
 }
 

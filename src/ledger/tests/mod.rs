@@ -68,6 +68,12 @@ impl<S: Store + ?Sized> Store for Shared<S> {
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
         self.0.commit(batch)
     }
+    fn unscrubbed(&self) -> Result<bool> {
+        self.0.unscrubbed()
+    }
+    fn scrub(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A key that is the same whenever it is asked for.

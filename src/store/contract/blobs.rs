@@ -125,3 +125,27 @@ pub(super) fn erasure(store: &dyn Store) {
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     assert_eq!(store.blob_state(&address(&gone)).unwrap(), BlobState::Erased);
 }
+
+/// A scrub changes nothing that can be read, may be repeated, and the store goes on after it.
+pub(super) fn scrubbing(store: &mut dyn Store) {
+    let (gone, kept) = (vec![3_u8; 150_000], vec![4_u8; 150_000]);
+    let mut next = batch(1, &[b"a", b""]);
+    next.blobs = vec![blob(&gone), blob(&kept), blob(b"")];
+    next.tiles = vec![(TileId { level: 0, index: 0 }, vec![1; 96])];
+    next.index = vec![(b"k".to_vec(), Some(b"v".to_vec())), (b"".to_vec(), Some(vec![]))];
+    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
+    assert!(!store.unscrubbed().unwrap());
+    let mut next = batch(3, &[b"b"]);
+    next.erase = vec![address(&gone)];
+    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
+    let before = dump(store).unwrap();
+    for _ in 0..2 {
+        store.scrub().unwrap();
+        assert!(!store.unscrubbed().unwrap());
+        assert_eq!(dump(store).unwrap(), before);
+    }
+    let mut next = batch(4, &[b"c"]);
+    next.blobs = vec![blob(&gone)];
+    store.commit(next).unwrap_err();
+    assert_eq!(store.commit(batch(4, &[b"d"])).unwrap(), Outcome::Done);
+}

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Every redb file begins with this.
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
+/// How often a ledger may be replaced while it is opened.
+const ROUNDS: usize = 100;
+
 /// What a ledger is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -89,16 +92,38 @@ impl RedbStore {
         lock_timeout: Duration,
         events: &mut dyn FnMut(Event),
     ) -> Result<Self> {
-        recognise(path)?;
         let mut opening =
             Opening { path, timeout: lock_timeout, began: Instant::now(), waited: false, events };
-        let handle = match access {
-            Access::Write => Handle::Writer(opening.writer()?),
-            Access::Read => opening.reader()?,
-        };
-        let store = Self::new(path, handle);
-        store.check_format()?;
-        Ok(store)
+        // Each round more takes somebody who scrubs the ledger in just that moment.
+        for _ in 0..ROUNDS {
+            let named = recognise(path)?;
+            let handle = match access {
+                Access::Write => Handle::Writer(opening.writer()?),
+                Access::Read => opening.reader()?,
+            };
+            let store = Self::new(path, handle);
+            if is_at(&named, path)? {
+                store.check_format()?;
+                return Ok(store);
+            }
+        }
+        Err(Error::unavailable(format!("the ledger {} is replaced again and again", path.display()))
+            .hint("try again when the other command has finished"))
+    }
+
+    /// Opens for reading what may be badly damaged, without changing a byte of it: what needs a repair is repaired
+    /// in a temporary copy.
+    pub fn examine(path: &Path, lock_timeout: Duration, events: &mut dyn FnMut(Event)) -> Result<Self> {
+        let mut opening =
+            Opening { path, timeout: lock_timeout, began: Instant::now(), waited: false, events };
+        for _ in 0..ROUNDS {
+            let named = recognise(path)?;
+            let handle = opening.untouched()?;
+            if is_at(&named, path)? {
+                return Ok(Self::new(path, handle));
+            }
+        }
+        Err(Error::unavailable(format!("the ledger {} is replaced again and again", path.display())))
     }
 
     pub(super) fn check_format(&self) -> Result<()> {
@@ -167,6 +192,23 @@ impl Opening<'_> {
                         return Ok(handle);
                     }
                 }
+            }
+        }
+    }
+
+    fn untouched(&mut self) -> Result<Handle> {
+        loop {
+            match attempt(self.path, || engine().open_read_only(self.path))? {
+                Attempt::Opened(db) => return Ok(Handle::Reader(db)),
+                Attempt::NotWritable(cause) => return Err(fault::io(self.path, cause)),
+                Attempt::Locked => self.wait()?,
+                Attempt::NeedsRepair => match open_copy(self.path)? {
+                    Some(db) => {
+                        (self.events)(Event::Repaired);
+                        return Ok(Handle::Copy(db));
+                    }
+                    None => self.wait()?,
+                },
             }
         }
     }
@@ -277,8 +319,23 @@ pub(super) fn open_copy(path: &Path) -> Result<Option<Database>> {
     }
 }
 
-/// Tells what is plainly no ledger from what is a damaged one.
-fn recognise(path: &Path) -> Result<()> {
+/// Whether a path still names the file that was opened by it. A scrub puts another file in its place, and what was
+/// locked then is nobody's any more. As long as `file` is open, no other file gets its number.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let io = |cause| fault::io(path, cause);
+    let (opened, named) = (file.metadata().map_err(io)?, path.metadata().map_err(io)?);
+    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> Result<bool> {
+    Ok(true)
+}
+
+/// Tells what is plainly no ledger from what is a damaged one; the file, opened.
+fn recognise(path: &Path) -> Result<File> {
     // Asked before opening, since opening a pipe would wait for its writer.
     let kind = path.metadata().map_err(|cause| fault::io(path, cause))?;
     if !kind.is_file() {
@@ -295,5 +352,5 @@ fn recognise(path: &Path) -> Result<()> {
         return Err(Error::failed(format!("{} is not a ledger", path.display()))
             .hint("name the ledger file, usually .promptos/ledger.redb"));
     }
-    Ok(())
+    Ok(file)
 }

@@ -62,6 +62,9 @@ impl Change<'_> {
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<Outcome> {
         let path = self.path;
         let mut meta = self.table(META)?;
+        if !batch.erase.is_empty() {
+            meta.insert(super::scrub::UNSCRUBBED, &[][..]).map_err(fault(path))?;
+        }
         let current = match meta.get("head").map_err(fault(path))? {
             Some(row) => {
                 Some(decode_head(row.value()).ok_or_else(|| fault::damaged(path, "its head is malformed"))?)
