@@ -8,7 +8,7 @@ use ledger_format::{Body, Head, Kid, Previous, Signer};
 use promptos::catalog::{Catalog, Layer, Source};
 use promptos::error::{Error, Kind, Result};
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
-use promptos::ledger::{Access, Author, Create, Entry, Event, Ledger, New, Pin, Pins};
+use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
 use promptos::session::Settings;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal as _};
@@ -123,14 +123,54 @@ impl<'a> Context<'a> {
 
     fn open(&self, path: &Path, access: Access) -> Result<Ledger> {
         let timeout = Duration::from_secs_f64(self.global.lock_timeout);
-        Ledger::open_file(path, access, timeout, &mut |event| match event {
+        Ledger::open_file(path, access, timeout, &mut |event| self.tell(event))
+    }
+
+    fn tell(&self, event: Event) {
+        match event {
             Event::Waiting => self.ui.note("waiting for another process that uses the ledger…"),
             Event::Repaired => {
                 self.ui.warn(
                     "the ledger was not closed properly (a killed process?); it was checked and repaired",
                 );
             }
-        })
+        }
+    }
+
+    /// Examines the ledger file without changing it; what needs a repair is repaired in a copy. Adds what is
+    /// wrong with the log key.
+    pub(crate) fn examine_ledger(&self) -> Result<doctor::Examined> {
+        let path = self.ledger_path();
+        if !exists(&path)? {
+            self.check_not_lost(&path)?;
+        }
+        let timeout = Duration::from_secs_f64(self.global.lock_timeout);
+        let pin = self.lost_pin(&path)?;
+        let expected = pin.and_then(|pin| Some((pin.ledger()?, pin.head)));
+        let mut examined = doctor::examine(&path, expected, timeout, &mut |event| {
+            if event == Event::Waiting {
+                self.tell(event);
+            }
+        })?;
+        let wanted = examined.checkpoint_key();
+        let found = logkey::load(&path.with_file_name(LOG_KEY));
+        let next = logkey::load(&path.with_file_name(NEXT_LOG_KEY));
+        let is = |key: &Result<_>| matches!((key, &wanted), (Ok(key), Some(wanted)) if Signer::public_key(key) == wanted.to_bytes());
+        if wanted.is_some() && !is(&found) && !is(&next) {
+            let message = match found {
+                Ok(_) => "the log key beside the ledger is not the ledger's".to_owned(),
+                Err(error) => format!("the log key is missing or unreadable: {error}"),
+            };
+            let meaning = "nothing is lost, and all of it can be read and verified; nothing can be appended";
+            examined.diagnosis.findings.push(Finding { code: "log-key", entry: None, message, meaning });
+        }
+        Ok(examined)
+    }
+
+    /// Writes what is derived in the ledger anew.
+    pub(crate) fn rebuild_ledger(&self) -> Result<()> {
+        let timeout = Duration::from_secs_f64(self.global.lock_timeout);
+        doctor::rebuild(&self.ledger_path(), timeout, &mut |event| self.tell(event))
     }
 
     /// Opens the ledger for reading; the caller compares it with the pin.

@@ -6,6 +6,7 @@ mod cat;
 mod checkpoint;
 mod context;
 mod dev;
+mod doctor;
 mod erase;
 mod export;
 mod git;
@@ -94,6 +95,7 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     Erase(erase::Erase),
+    Doctor(doctor::Doctor),
     Lint(lint::Lint),
     #[command(subcommand)]
     Session(session::Session),
@@ -160,6 +162,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Checkpoint(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
+        Command::Doctor(command) => command.run(&context),
         Command::Erase(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
         Command::Session(command) => command.run(&context),

@@ -264,6 +264,35 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Writes the tiles of the tree anew from the statements, which must lead to the stored head.
+    ///
+    /// # Errors
+    /// Integrity, when they do not; when the store cannot be read or written.
+    pub fn rebuild_tree(&self) -> Result<()> {
+        let head = self.head()?;
+        let mut below = super::below::Below::new(&*self.store);
+        let mut frontier = ledger_format::tree::Frontier::default();
+        self.store.scan(0..head.size, &mut |_, bytes| {
+            let leaf = ledger_format::tree::leaf_hash(bytes);
+            frontier.push(leaf, |_, _, _| {});
+            below.push(EntryId(leaf));
+            Ok(true)
+        })?;
+        if frontier.head() != head {
+            return Err(Error::integrity(
+                "the tree cannot be rebuilt: the entries do not lead to the ledger's head",
+            ));
+        }
+        let (tiles, checkpoint) = (below.tiles(), self.signed_checkpoint()?);
+        let batch = Batch { expect: head.size, root: head.root, tiles, checkpoint, ..Batch::default() };
+        match self.store.commit(batch)? {
+            Outcome::Done => Ok(()),
+            Outcome::Conflict(_) => Err(Error::unavailable("another writer was first").hint("try again")),
+        }
+    }
+}
+
 /// The documents that the body names, from the new contents; they must hold before anything is signed.
 fn new_documents(new: &New) -> Result<Documents> {
     let mut documents = Documents::default();

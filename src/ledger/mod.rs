@@ -3,6 +3,7 @@
 mod append;
 mod audit;
 mod below;
+pub mod doctor;
 mod erase;
 mod evidence;
 mod index;

@@ -28,7 +28,7 @@ pub use contain::{contained, install_quiet_panic_hook};
 #[cfg(test)]
 pub(crate) use contract::dump;
 pub use memory::{Content, FailMode, MemoryStore};
-pub use redb::{Access, Event, RedbStore};
+pub use redb::{Access, Carved, Event, RedbStore};
 
 use crate::error::Result;
 pub use ledger_format::{Hash, Head};

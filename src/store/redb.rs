@@ -3,6 +3,7 @@
 //! Every commit is durable before it returns and made in two phases: the file is then never believed on the
 //! strength of a checksum that is not cryptographic. The engine panics on damaged pages; here that is an error.
 
+mod carve;
 mod fault;
 mod file;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod read;
 mod scrub;
 mod write;
 
+pub use carve::Carved;
 pub use file::{Access, Event};
 
 use super::contain::contain;
