@@ -173,7 +173,7 @@ fn damage_at_every_page_is_reported_and_all_that_is_intact_is_rescued() {
     }
     cases.extend((0..12).map(|n| Damage::Cut(bytes.len() * n / 12 + n * 100)));
     if std::env::var_os("PROMPTOS_DAMAGE").is_none() {
-        let step = (cases.len() / 60).max(1);
+        let step = (cases.len() / 40).max(1);
         // The file's header always.
         cases = cases.iter().enumerate().filter(|(n, _)| *n < 4 || n % step == 0).map(|(_, c)| *c).collect();
     }

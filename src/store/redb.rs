@@ -210,7 +210,7 @@ impl Store for RedbStore {
     }
 
     fn scrub(&mut self) -> Result<()> {
-        self.rewrite(None)
+        self.rewrite()
     }
 }
 

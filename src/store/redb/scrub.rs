@@ -17,12 +17,12 @@ use std::io::ErrorKind;
 pub(super) const UNSCRUBBED: &str = "unscrubbed";
 
 impl RedbStore {
-    /// Rewrites the file and puts the new one in place. The index is replaced when `index` is given.
-    pub(super) fn rewrite(&mut self, index: Option<Rows<'_>>) -> Result<()> {
+    /// Rewrites the file and puts the new one in place.
+    pub(super) fn rewrite(&mut self) -> Result<()> {
         // Not the link but the file that it names holds the bytes.
         let target = self.path.canonicalize().map_err(|cause| fault::io(&self.path, cause))?;
         let beside = beside(&target);
-        let made = self.rewrite_beside(&target, &beside, index);
+        let made = self.rewrite_beside(&target, &beside);
         if made.is_err() {
             // The error counts; what is left is removed by the next scrub.
             let _ = std::fs::remove_file(&beside);
@@ -43,7 +43,7 @@ impl RedbStore {
         durable.map_err(|cause| fault::io(&self.path, cause))
     }
 
-    fn rewrite_beside(&self, target: &Path, beside: &Path, index: Option<Rows<'_>>) -> Result<Database> {
+    fn rewrite_beside(&self, target: &Path, beside: &Path) -> Result<Database> {
         if self.torn.load(Ordering::Acquire) {
             return Err(fault::broken(&self.path));
         }
@@ -57,7 +57,7 @@ impl RedbStore {
             let io = |cause| fault::io(beside, cause);
             let new = engine().create_file(file.try_clone().map_err(io)?).map_err(fault(beside))?;
             let unsure = AtomicBool::new(false);
-            let copied = write::transact(&new, beside, |change| change.copy(&old, index), &unsure)?;
+            let copied = write::transact(&new, beside, |change| change.copy(&old), &unsure)?;
             debug_assert_eq!(copied, Outcome::Done);
             file.sync_all().map_err(io)?;
             Ok(new)
@@ -68,9 +68,6 @@ impl RedbStore {
         self.read(|snapshot| Ok(snapshot.meta(UNSCRUBBED)?.is_some()))
     }
 }
-
-/// Index rows to be stored in place of those that are there.
-pub(super) type Rows<'a> = &'a mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>;
 
 /// Where the new file is made: one fixed name, since whoever scrubs has the ledger alone.
 fn beside(target: &Path) -> PathBuf {
@@ -105,17 +102,14 @@ fn like(target: &Path, beside: &Path) -> std::io::Result<File> {
 
 impl Change<'_> {
     /// Copies a whole ledger into this empty file. What cannot be copied to the last row is not copied at all.
-    fn copy(&self, old: &Snapshot<'_>, index: Option<Rows<'_>>) -> Result<Outcome> {
+    fn copy(&self, old: &Snapshot<'_>) -> Result<Outcome> {
         self.copy_table(old, META, |key| key != UNSCRUBBED)?;
         let statements = self.copy_table(old, STATEMENTS, |_| true)?;
         if statements != old.head()?.size {
             return Err(old.damaged("it has not as many statements as its head says"));
         }
         self.copy_table(old, TILES, |_| true)?;
-        match index {
-            None => self.copy_table(old, INDEX, |_| true).map(drop)?,
-            Some(rows) => self.replace_index(rows).map(drop)?,
-        }
+        self.copy_table(old, INDEX, |_| true)?;
         self.copy_table(old, BLOBS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;
         Ok(Outcome::Done)

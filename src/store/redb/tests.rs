@@ -392,3 +392,49 @@ fn failures_of_the_file_system_are_told_in_words() {
         assert!(error.to_string().starts_with(message), "{error}");
     }
 }
+
+/// A file that was replaced while somebody waited for its lock is not the ledger any more.
+#[test]
+fn who_waits_for_a_file_that_is_scrubbed_gets_the_new_one() {
+    for access in [Access::Read, Access::Write] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _) = ledger(folder.path());
+        let mut store = open(&path, Access::Write).unwrap();
+        let (told, waiting) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let store = RedbStore::open(&path, access, Duration::from_secs(60), &mut |event| {
+                    told.send(event).unwrap();
+                });
+                store.unwrap().head().unwrap().unwrap().size
+            });
+            assert_eq!(waiting.recv().unwrap(), Event::Waiting);
+            store.scrub().unwrap();
+            // What is stored after it is in the new file, and who waited sees it.
+            assert_eq!(store.commit(batch(2, &[b"third"])).unwrap(), Outcome::Done);
+            drop(store);
+            assert_eq!(waiter.join().unwrap(), 3);
+        });
+        assert_eq!(names(folder.path()), ["ledger.redb"]);
+    }
+}
+
+#[test]
+fn a_scrub_that_fails_leaves_the_ledger_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, content) = ledger(folder.path());
+    let mut store = open(&path, Access::Write).unwrap();
+    let before = fs::metadata(&path).unwrap().len();
+    fs::create_dir(folder.path().join("ledger.redb.scrub")).unwrap();
+    assert_eq!(store.scrub().unwrap_err().kind(), Kind::Failed);
+    assert!(store.unscrubbed().unwrap());
+    assert_eq!(dump(&store).unwrap(), content);
+    fs::remove_dir(folder.path().join("ledger.redb.scrub")).unwrap();
+    store.scrub().unwrap();
+    assert!(!store.unscrubbed().unwrap());
+    assert_eq!(dump(&store).unwrap(), content);
+    assert!(fs::metadata(&path).unwrap().len() <= before);
+    // A reader cannot.
+    drop(store);
+    assert_eq!(open(&path, Access::Read).unwrap().scrub().unwrap_err().kind(), Kind::Bug);
+}
