@@ -94,9 +94,10 @@ pub fn examine(
         false => Some(Carved::read(path, &envelope, &mut |bytes| pool.add(bytes, None))?),
     };
     let leaves = store.as_ref().map(leaves).unwrap_or_default();
-    let (entries, unplaced) = pool.place(size.max(leaves.len() as u64), &leaves, expected.map(|(id, _)| id));
-    let seen = expected.map_or(0, |(_, head)| head.size);
-    let size = size.max(entries.keys().next_back().map_or(0, |last| last + 1)).max(seen.min(possible));
+    let seen = expected.map_or(0, |(_, head)| head.size).min(possible);
+    let (entries, unplaced) =
+        pool.place(size.max(leaves.len() as u64).max(seen), &leaves, expected.map(|(id, _)| id));
+    let size = size.max(entries.keys().next_back().map_or(0, |last| last + 1)).max(seen);
     let lost: Vec<u64> = (0..size).filter(|at| !entries.contains_key(at)).collect();
     let genesis = entries.get(&0);
     let name = genesis.and_then(|genesis| match &genesis.body {
@@ -213,7 +214,8 @@ impl Pool {
     }
 
     /// Finds each intact statement's place: where the signed head of the statement itself fits the history
-    /// before it, else where the stored tree or the store has it, else where its own head says.
+    /// before it, else where the stored tree or the store has it, else where its own head says: but not beyond
+    /// the size that is `known`, since evidence of other ledgers holds statements of the same people.
     fn place(
         mut self,
         size: u64,
@@ -232,6 +234,7 @@ impl Pool {
             by_head.entry(statement.head.size).or_default().push(*id);
             places.iter().for_each(|at| by_store.entry(*at).or_default().push(*id));
         }
+        let known = size;
         let size = size
             .max(by_head.keys().next_back().map_or(0, |last| last.saturating_add(1)).min(size + 1_000_000));
         let mut placed = BTreeMap::new();
@@ -254,7 +257,9 @@ impl Pool {
                 stored.iter().filter(lagging).find(fits).copied(),
                 own.iter().find(fits).copied().filter(|_| at > 0),
                 stored.iter().find(lagging).copied(),
-                own.first().copied().filter(|_| own.len() == 1),
+                own.first()
+                    .copied()
+                    .filter(|_| own.len() == 1 && leaf.is_none() && (known == 0 || at < known)),
             ];
             let chosen = choice.into_iter().flatten().find(|id| self.all.contains_key(id) && genesis(id));
             if let Some((statement, _)) = chosen.and_then(|id| self.all.remove(&id)) {
