@@ -93,8 +93,9 @@ pub(crate) fn read_key_row(value: &[u8]) -> Result<KeyRecord> {
 }
 
 pub(crate) fn damaged(what: &str) -> Error {
-    Error::integrity(format!("the ledger's index is damaged: {what} cannot be read"))
-        .hint("the index is derived; 'promptos doctor' tells whether the statements are intact, and writes it anew")
+    Error::integrity(format!("the ledger's index is damaged: {what} cannot be read")).hint(
+        "the index is derived; 'promptos doctor' tells whether the statements are intact, and writes it anew",
+    )
 }
 
 /// What a statement names and the index looks into, as far as the blobs are here.

@@ -354,3 +354,22 @@ fn recognise(path: &Path) -> Result<File> {
     }
     Ok(file)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_lost_its_name_to_another_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("ledger"), folder.path().join("other"));
+        std::fs::write(&path, "old").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        std::fs::write(&path, "changed in place").unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        std::fs::write(&other, "new").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+    }
+}
