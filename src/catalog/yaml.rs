@@ -162,8 +162,8 @@ pub(crate) fn parse(source: &str, first_line: usize) -> Result<Node, SyntaxError
         },
     };
     match serde_saphyr::from_str_with_options::<Spanned<RawNode>>(source, options) {
-        Ok(raw) => Ok(place(raw, source, first_line)),
-        Err(error) => Err(syntax_error(&error, first_line)),
+        Ok(raw) => Ok(place(raw, source, &Lines::of(source, first_line))),
+        Err(error) => Err(syntax_error(&error, &Lines::of(source, first_line))),
     }
 }
 
@@ -246,8 +246,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-fn place(raw: Spanned<RawNode>, source: &str, first_line: usize) -> Node {
-    let at = position(raw.referenced, first_line);
+fn place(raw: Spanned<RawNode>, source: &str, lines: &Lines) -> Node {
+    let at = lines.position(raw.referenced);
     let value = match raw.value {
         // Quoted and block scalars are what they decode to; plain ones are what was written.
         RawNode::Scalar(kind @ (Scalar::Text | Scalar::Null), text) => Value::Scalar(kind, text),
@@ -255,15 +255,15 @@ fn place(raw: Spanned<RawNode>, source: &str, first_line: usize) -> Node {
             Value::Scalar(kind, written(raw.defined, source).map_or(text, str::to_owned))
         }
         RawNode::List(items) => {
-            Value::List(items.into_iter().map(|item| place(item, source, first_line)).collect())
+            Value::List(items.into_iter().map(|item| place(item, source, lines)).collect())
         }
         RawNode::Map(entries) => Value::Map(
             entries
                 .into_iter()
                 .map(|(key, node)| Entry {
-                    at: position(key.referenced, first_line),
+                    at: lines.position(key.referenced),
                     key: key.value,
-                    node: place(node, source, first_line),
+                    node: place(node, source, lines),
                 })
                 .collect(),
         ),
@@ -281,16 +281,39 @@ fn written(location: Location, source: &str) -> Option<&str> {
     Some(unquoted.unwrap_or(text))
 }
 
-fn position(location: Location, first_line: usize) -> Position {
-    let line = usize::try_from(location.line()).unwrap_or(1).max(1);
-    let column = usize::try_from(location.column()).unwrap_or(1).max(1);
-    Position { line: first_line + line - 1, column }
+/// Where each line of the parser begins in the file. YAML ends a line at a lone carriage return too; editors,
+/// and all that is said of a file elsewhere, do not.
+struct Lines(Vec<Position>);
+
+impl Lines {
+    fn of(source: &str, first_line: usize) -> Self {
+        let mut at = Position { line: first_line, column: 1 };
+        let mut starts = vec![at];
+        let mut chars = source.chars().peekable();
+        while let Some(c) = chars.next() {
+            at = match c {
+                '\n' => Position { line: at.line + 1, column: 1 },
+                _ => Position { column: at.column + 1, ..at },
+            };
+            if c == '\n' || (c == '\r' && chars.peek() != Some(&'\n')) {
+                starts.push(at);
+            }
+        }
+        Self(starts)
+    }
+
+    fn position(&self, location: Location) -> Position {
+        let line = usize::try_from(location.line()).unwrap_or(1).max(1);
+        let column = usize::try_from(location.column()).unwrap_or(1).max(1);
+        let start = self.0.get(line - 1).or(self.0.last()).copied().unwrap_or(Position::START);
+        Position { column: start.column + column - 1, ..start }
+    }
 }
 
-fn syntax_error(error: &serde_saphyr::Error, first_line: usize) -> SyntaxError {
+fn syntax_error(error: &serde_saphyr::Error, lines: &Lines) -> SyntaxError {
     use serde_saphyr::Error as Yaml;
     let error = error.without_snippet();
-    let at = error.location().map_or(Position { line: first_line, column: 1 }, |l| position(l, first_line));
+    let at = lines.position(error.location().unwrap_or(Location::UNKNOWN));
     let message = match error {
         Yaml::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key {} appears twice", super::finding::quoted(key))
@@ -305,7 +328,7 @@ fn syntax_error(error: &serde_saphyr::Error, first_line: usize) -> SyntaxError {
         }
         Yaml::MultipleDocuments { .. } => "the frontmatter holds more than one YAML document".to_owned(),
         Yaml::UnknownAnchor { .. } => "an alias (`*name`) has no anchor (`&name`)".to_owned(),
-        Yaml::AliasError { error, .. } => return syntax_error(error, first_line),
+        Yaml::AliasError { error, .. } => return syntax_error(error, lines),
         other => tidy(&other.to_string()),
     };
     SyntaxError { message, at }
@@ -363,6 +386,16 @@ mod tests {
         let second = &root.get("list").unwrap().list().unwrap()[1];
         assert_eq!(second.at, Position { line: 13, column: 5 });
         assert_eq!(second.get("b").unwrap().at, Position { line: 14, column: 8 });
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_no_line() {
+        let root = parse("a: é\rb: 2\r\nc: 3\n", 2).unwrap();
+        let at = |key| root.entry(key).unwrap().at;
+        assert_eq!(at("b"), Position { line: 2, column: 6 });
+        assert_eq!(at("c"), Position { line: 3, column: 1 });
+        let error = parse("a: 1\n\r\r\r\r - b: [\n", 2).unwrap_err();
+        assert!(error.at.line <= 4, "{error:?}");
     }
 
     #[test]
