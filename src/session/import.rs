@@ -2,7 +2,7 @@
 //! never signed by their author.
 
 use super::artifact::hashes_v1;
-use super::files::read_json;
+use super::files::parse_json;
 use crate::error::{Error, Result};
 use crate::ledger::{Content, Ledger, New};
 use ledger_format::{Body, DETAILS_TYPE, Descriptor, Details, Import};
@@ -27,8 +27,23 @@ pub struct OldLog {
 /// # Errors
 /// Failed for what is no such log; integrity for one whose own hashes disagree.
 pub fn read_old_log(path: &Path) -> Result<OldLog> {
+    let bytes =
+        std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?;
+    let mut log = parse_old_log(path, bytes)?;
+    if check_sidecar(path, &log.bytes)? {
+        log.checked.push("sidecar".to_owned());
+    }
+    Ok(log)
+}
+
+/// Checks the bytes of one session log, without a look at the `.sha256` file beside it. `path` is how
+/// errors name it.
+///
+/// # Errors
+/// As [`read_old_log`].
+pub fn parse_old_log(path: &Path, bytes: Vec<u8>) -> Result<OldLog> {
     let shown = path.display();
-    let (bytes, parsed) = read_json(path)?;
+    let parsed = parse_json(path, &bytes)?;
     let Value::Object(log) = parsed else {
         return Err(Error::failed(format!("{shown} is not a session log: it is not an object")));
     };
@@ -40,10 +55,7 @@ pub fn read_old_log(path: &Path) -> Result<OldLog> {
     }
     let prompts =
         check_fields(&log).map_err(|why| Error::failed(format!("{shown} is not a session log: {why}")))?;
-    let mut checked = check_hashes(&log).map_err(|why| Error::integrity(format!("{shown}: {why}")))?;
-    if check_sidecar(path, &bytes)? {
-        checked.push("sidecar".to_owned());
-    }
+    let checked = check_hashes(&log).map_err(|why| Error::integrity(format!("{shown}: {why}")))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(OldLog { bytes, name, checked, prompts })
 }

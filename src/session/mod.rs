@@ -14,7 +14,7 @@ pub use artifact::{SessionFile, check_session_file, find_session, session_json, 
 pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};
-pub use import::{OldLog, plan_import, read_old_log};
+pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use record::{Planned, SessionRequest, plan_session};
 pub use settings::{Separation, Settings};
 
