@@ -20,3 +20,19 @@ vectors:
 # Licences, bans and sources of all dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources
+
+# Fuzz every target for so many seconds each (needs cargo-fuzz and a nightly compiler)
+fuzz seconds="300":
+    fuzz/run {{seconds}}
+
+# Kill 500 recording processes at random moments, and see that nothing acknowledged is lost
+kills:
+    PROMPTOS_KILLS=500 cargo test --test killed -- --nocapture
+
+# Several writers and a verifier on one ledger: memory and latency must stay flat
+soak sessions="2000":
+    cargo run --release --example soak -- --sessions {{sessions}}
+
+# Change the format's code here and there and ask whether its tests notice (needs cargo-mutants)
+mutants *args:
+    cargo mutants -p ledger-format {{args}}
