@@ -2,7 +2,7 @@
 //!
 //! About 20 kills by default; `PROMPTOS_KILLS=500 cargo test --test killed -- --nocapture` for more.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)] // a test may
 
 mod support;
 
