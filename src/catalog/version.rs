@@ -37,12 +37,7 @@ fn number(a: &str, b: &str) -> Ordering {
 /// or the rest is no version.
 #[must_use]
 pub fn split_ref(text: &str) -> Option<(&str, &str)> {
-    let at = text
-        .rmatch_indices(".v")
-        .map(|(at, _)| at)
-        .find(|at| text.as_bytes().get(at + 2).is_some_and(u8::is_ascii_digit))?;
-    let (id, version) = (text.get(..at)?, text.get(at + 2..)?);
-    (!id.is_empty() && is_version(version)).then_some((id, version))
+    ledger_format::split_reference(text).filter(|(_, version)| is_version(version))
 }
 
 /// Whether this can be a prompt id: 1 to 200 of ASCII letters, digits, `.`, `_`, `-` and `/`, where every `/` and

@@ -104,22 +104,30 @@ pub fn strict_v1(document: &Map<String, Value>) -> Result<(String, String)> {
     Ok((text, format!("{sum}  {}\n", super::SESSION_FILE)))
 }
 
+/// The fields that every session log of PromptOS has, in their order.
+pub(super) const FIELDS_V1: [&str; 7] = [
+    "timestamp_utc",
+    "prompt_os_version",
+    "prompts_used",
+    "developer",
+    "target_repo",
+    "notes",
+    "lint_passed",
+];
+
+/// Whether PromptOS can hold this prompt id: `P` and two digits.
+pub(super) fn is_gate_v1(id: &str) -> bool {
+    matches!(id.as_bytes(), [b'P', a, b] if a.is_ascii_digit() && b.is_ascii_digit())
+}
+
 fn document_v1(document: &Map<String, Value>) -> Result<Map<String, Value>> {
-    let fields = [
-        "timestamp_utc",
-        "prompt_os_version",
-        "prompts_used",
-        "developer",
-        "target_repo",
-        "notes",
-        "lint_passed",
-    ];
-    let mut old: Map<String, Value> =
-        fields.iter().filter_map(|name| Some(((*name).to_owned(), document.get(*name)?.clone()))).collect();
+    let mut old: Map<String, Value> = FIELDS_V1
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), document.get(*name)?.clone())))
+        .collect();
     for id in old.get("prompts_used").and_then(Value::as_array).into_iter().flatten() {
         let id = id.as_str().unwrap_or_default();
-        let gate = matches!(id.as_bytes(), [b'P', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
-        if !gate {
+        if !is_gate_v1(id) {
             return Err(Error::failed(format!(
                 "the old schema cannot hold the prompt id '{id}': it wants P and two digits"
             ))

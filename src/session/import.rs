@@ -1,7 +1,7 @@
 //! `session import`: session logs of PromptOS, recorded as what they are: integrity only at best, and
 //! never signed by their author.
 
-use super::artifact::hashes_v1;
+use super::artifact::{FIELDS_V1, hashes_v1, is_gate_v1};
 use super::files::parse_json;
 use crate::error::{Error, Result};
 use crate::ledger::{Content, Ledger, New};
@@ -101,19 +101,9 @@ fn check_fields(log: &Map<String, Value>) -> std::result::Result<Vec<String>, St
         Some(_) => return Err("the field 'lint_passed' is not true or false".to_owned()),
         None => return Err("the field 'lint_passed' is missing".to_owned()),
     }
-    let known = [
-        "timestamp_utc",
-        "prompt_os_version",
-        "prompts_used",
-        "developer",
-        "target_repo",
-        "notes",
-        "lint_passed",
-        "pas",
-        "artifact_hash",
-        "chain_hash",
-    ];
-    if let Some(name) = log.keys().find(|name| !known.contains(&name.as_str())) {
+    let known =
+        |name: &str| FIELDS_V1.contains(&name) || ["pas", "artifact_hash", "chain_hash"].contains(&name);
+    if let Some(name) = log.keys().find(|name| !known(name)) {
         return Err(format!("no version of the log has a field '{}'", name.escape_debug()));
     }
     if let Some(pas) = log.get("pas") {
@@ -126,9 +116,8 @@ fn check_fields(log: &Map<String, Value>) -> std::result::Result<Vec<String>, St
     let prompts = log.get("prompts_used").ok_or("the field 'prompts_used' is missing")?;
     let prompts = prompts.as_array().filter(|prompts| !prompts.is_empty());
     let prompts = prompts.ok_or("the field 'prompts_used' is not a list of at least one id")?;
-    let gate = |id: &str| matches!(id.as_bytes(), [b'P', a, b] if a.is_ascii_digit() && b.is_ascii_digit());
     let id = |prompt: &Value| match prompt.as_str() {
-        Some(id) if gate(id) => Ok(id.to_owned()),
+        Some(id) if is_gate_v1(id) => Ok(id.to_owned()),
         _ => Err(format!("{prompt} in 'prompts_used' is no prompt id")),
     };
     prompts.iter().map(id).collect()
