@@ -5,3 +5,4 @@ pub mod keys;
 pub mod ledger;
 pub mod session;
 pub mod store;
+mod yaml;

@@ -2,7 +2,7 @@
 
 use super::finding::{self, Finding};
 use super::prompt::Prompt;
-use super::yaml::{Node, Value};
+use crate::yaml::{Node, Value};
 use std::path::Path;
 
 /// What a planner's decision consists of.

@@ -4,7 +4,7 @@ use super::finding::{self, Finding, quoted};
 use super::prompt::{Dialect, Duty, Input, Layer, Prompt};
 use super::text::Position;
 use super::version;
-use super::yaml::Node;
+use crate::yaml::Node;
 use std::path::Path;
 
 /// Keys that only a prompt has, beside `prompt_id` or `key`.

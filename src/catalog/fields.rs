@@ -3,7 +3,7 @@
 use super::finding::{self, Finding, quoted};
 use super::prompt::Dialect;
 use super::text::Position;
-use super::yaml::{Node, Scalar};
+use crate::yaml::{Node, Scalar};
 use std::path::Path;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn check_field(root: &Node, field: Field, start: Position, path: &Path, findings
     let (fits, wanted) = match kind {
         Kind::Text => (node.text().is_some(), "text"),
         Kind::List => (node.list().is_some(), "a list"),
-        Kind::Map => (matches!(node.value, super::yaml::Value::Map(_)), "a mapping"),
+        Kind::Map => (matches!(node.value, crate::yaml::Value::Map(_)), "a mapping"),
     };
     let blank = node.is_empty() && !(kind == Kind::List && fits);
     if blank {
@@ -181,7 +181,7 @@ fn check_inputs(root: &Node, path: &Path, findings: &mut Vec<Finding>) {
                     .hint("an input is written: name, type, and required: true or false"),
             );
         };
-        if !matches!(node.value, super::yaml::Value::Map(_)) {
+        if !matches!(node.value, crate::yaml::Value::Map(_)) {
             malformed(node.at, format!("an input is {}, not a mapping", node.describe()));
             continue;
         }

@@ -175,7 +175,7 @@ fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>)
 fn check_inputs(
     path: &Path,
     prompt: &Prompt,
-    frontmatter: &super::yaml::Node,
+    frontmatter: &crate::yaml::Node,
     template_at: Position,
     uses: &template::Uses,
     findings: &mut Vec<Finding>,

@@ -23,7 +23,6 @@ mod template;
 mod text;
 mod version;
 mod walk;
-mod yaml;
 
 #[cfg(test)]
 mod tests;

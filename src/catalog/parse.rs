@@ -4,7 +4,7 @@ use super::dialect;
 use super::finding::{self, Finding};
 use super::prompt::{Dialect, Layer, Prompt};
 use super::text::{self, Fenced, Position, Split};
-use super::yaml::{self, Node};
+use crate::yaml::{self, Node};
 use std::path::{Path, PathBuf};
 
 /// The largest prompt file, in bytes.

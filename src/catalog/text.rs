@@ -1,27 +1,7 @@
 //! A Markdown file with YAML frontmatter, taken apart without losing a byte or a line number.
 
+pub(crate) use crate::yaml::Position;
 use std::ops::Range;
-
-/// A place in a file: line and column, both from 1; a column is one character (a byte order mark is none).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
-impl Position {
-    /// The first character of a file.
-    pub(crate) const START: Position = Position { line: 1, column: 1 };
-
-    /// The place of byte `offset` of `text`.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-        let column = 1 + before.get(line_start..).unwrap_or_default().chars().count();
-        Self { line, column }
-    }
-}
 
 /// How a file divides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,14 +143,6 @@ mod tests {
         for (text, line) in [("---\na: 1\n", 1), ("\n---", 2), ("---\na: 1\n ---\n", 1)] {
             assert_eq!(split(text), Split::Unterminated { open_line: line }, "{text:?}");
         }
-    }
-
-    #[test]
-    fn positions_count_characters() {
-        assert_eq!(Position::of("ab\ncd", 0), Position::START);
-        assert_eq!(Position::of("é\nüx", 5), Position { line: 2, column: 2 });
-        assert_eq!(Position::of("a\r\nb", 3), Position { line: 2, column: 1 });
-        assert_eq!(Position::of("a", 99), Position { line: 1, column: 2 });
     }
 
     #[test]

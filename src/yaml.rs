@@ -1,12 +1,32 @@
-//! Frontmatter as a tree in which every node knows where it stands and how it was written.
+//! YAML as a tree in which every node knows where it stands and how it was written.
 //!
 //! A prompt's version is the scalar's *source text* (`1`, `1.0` and `017` are three versions), so the tree keeps
 //! both the text and the type that YAML's core schema infers.
 
-use super::text::Position;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
+
+/// A place in a file: line and column, both from 1; a column is one character (a byte order mark is none).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Position {
+    /// The first character of a file.
+    pub(crate) const START: Position = Position { line: 1, column: 1 };
+
+    /// The place of byte `offset` of `text`.
+    pub(crate) fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+        let column = 1 + before.get(line_start..).unwrap_or_default().chars().count();
+        Self { line, column }
+    }
+}
 
 /// What YAML takes a plain scalar for; quoted scalars are always `Text`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +38,7 @@ pub(crate) enum Scalar {
     Null,
 }
 
-/// A value of the frontmatter.
+/// A value of the document.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// The text as written for plain scalars, the decoded text for quoted and block ones.
@@ -146,7 +166,7 @@ pub(crate) fn parse(source: &str, first_line: usize) -> Result<Node, SyntaxError
         strict_booleans: true,
         with_snippet: false,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
-        // Frontmatter is small and flat. Anything near these limits is an attack or a mistake.
+        // Frontmatter and workflows are small and flat. Anything near these limits is an attack or a mistake.
         budget: serde_saphyr::budget! {
             max_events: 100_000,
             max_nodes: 50_000,
@@ -316,7 +336,7 @@ fn syntax_error(error: &serde_saphyr::Error, lines: &Lines) -> SyntaxError {
     let at = lines.position(error.location().unwrap_or(Location::UNKNOWN));
     let message = match error {
         Yaml::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key {} appears twice", super::finding::quoted(key))
+            format!("the key `{}` appears twice", key.chars().take(80).collect::<String>())
         }
         Yaml::DuplicateMappingKey { key: None, .. } => "a key appears twice".to_owned(),
         Yaml::Budget { .. }
@@ -324,9 +344,9 @@ fn syntax_error(error: &serde_saphyr::Error, lines: &Lines) -> SyntaxError {
         | Yaml::AliasReplayLimitExceeded { .. }
         | Yaml::AliasExpansionLimitExceeded { .. }
         | Yaml::AliasReplayStackDepthExceeded { .. } => {
-            "the frontmatter is too large, too deep, or expands too many aliases".to_owned()
+            "the YAML is too large, too deep, or expands too many aliases".to_owned()
         }
-        Yaml::MultipleDocuments { .. } => "the frontmatter holds more than one YAML document".to_owned(),
+        Yaml::MultipleDocuments { .. } => "the YAML holds more than one YAML document".to_owned(),
         Yaml::UnknownAnchor { .. } => "an alias (`*name`) has no anchor (`&name`)".to_owned(),
         Yaml::AliasError { error, .. } => return syntax_error(error, lines),
         other => tidy(&other.to_string()),
@@ -396,6 +416,14 @@ mod tests {
         assert_eq!(at("c"), Position { line: 3, column: 1 });
         let error = parse("a: 1\n\r\r\r\r - b: [\n", 2).unwrap_err();
         assert!(error.at.line <= 4, "{error:?}");
+    }
+
+    #[test]
+    fn positions_count_characters() {
+        assert_eq!(Position::of("ab\ncd", 0), Position::START);
+        assert_eq!(Position::of("é\nüx", 5), Position { line: 2, column: 2 });
+        assert_eq!(Position::of("a\r\nb", 3), Position { line: 2, column: 1 });
+        assert_eq!(Position::of("a", 99), Position { line: 1, column: 2 });
     }
 
     #[test]
