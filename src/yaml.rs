@@ -7,16 +7,24 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
 
-/// A place in a file: line and column, both from 1; a column is one character (a byte order mark is none).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Position {
+    /// From 1; LF and CRLF end a line.
+    pub line: usize,
+    /// In characters, from 1. A byte order mark is none.
+    pub column: usize,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::START
+    }
 }
 
 impl Position {
     /// The first character of a file.
-    pub(crate) const START: Position = Position { line: 1, column: 1 };
+    pub const START: Position = Position { line: 1, column: 1 };
 
     /// The place of byte `offset` of `text`.
     pub(crate) fn of(text: &str, offset: usize) -> Self {
@@ -141,14 +149,14 @@ impl Node {
         }
     }
 
-    /// The value as JSON. Numbers that JSON would write differently (`017`, `.inf`) stay text.
+    /// The value as JSON. Numbers that JSON would write differently (`017`, `1.10`, `.inf`) stay text.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
             Value::Scalar(Scalar::Null, _) => Json::Null,
             Value::Scalar(Scalar::Bool, _) => Json::Bool(self.bool() == Some(true)),
             Value::Scalar(Scalar::Integer | Scalar::Float, text) => match serde_json::from_str(text) {
-                Ok(number @ Json::Number(_)) => number,
+                Ok(Json::Number(number)) if number.to_string() == *text => Json::Number(number),
                 _ => Json::String(text.clone()),
             },
             Value::Scalar(Scalar::Text, text) => Json::String(text.clone()),

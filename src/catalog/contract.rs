@@ -1,12 +1,49 @@
 //! OA05's output contracts, which depend on the role.
 
+use super::dialect::{text, texts};
 use super::finding::{self, Finding};
-use super::prompt::Prompt;
+use super::prompt::{Artifact, Contract, Mode, Prompt};
 use crate::yaml::{Node, Value};
 use std::path::Path;
 
 /// What a planner's decision consists of.
 const DECISION: &[&str] = &["status", "next_step", "fix_instructions", "blockers", "risk_flags"];
+
+/// What the frontmatter says about the answer; `None` if it says nothing.
+pub(crate) fn read(root: &Node) -> Option<Contract> {
+    let node = root.get("output_contract").filter(|node| !node.entries().is_empty());
+    let mode = |text: Option<String>| match text.as_deref() {
+        Some("text") => Some(Mode::Text),
+        Some("json" | "structured") => Some(Mode::Json),
+        Some("artifacts") => Some(Mode::Artifacts),
+        _ => None,
+    };
+    let legacy = mode(text(root, "output_mode"));
+    let Some(node) = node else {
+        return legacy.map(|mode| Contract { mode, ..Contract::default() });
+    };
+    let artifact = |node: &Node| {
+        let required = node.get("required").and_then(Node::bool).unwrap_or(false);
+        Some(Artifact { path: text(node, "path")?, required })
+    };
+    let artifacts = node.get("artifacts").and_then(Node::list).unwrap_or_default();
+    let mut contract = Contract {
+        mode: Mode::Text,
+        schema_ref: text(node, "schema_ref"),
+        required_fields: texts(node, "required_fields"),
+        required_sections: texts(node, "required_sections"),
+        artifacts: artifacts.iter().filter_map(artifact).collect(),
+    };
+    let apparent = if !contract.artifacts.is_empty() {
+        Mode::Artifacts
+    } else if contract.schema_ref.is_some() || !contract.required_fields.is_empty() {
+        Mode::Json
+    } else {
+        Mode::Text
+    };
+    contract.mode = mode(text(node, "mode")).or(legacy).unwrap_or(apparent);
+    Some(contract)
+}
 
 /// Checks `output_contract`. That it is there is checked with the other fields.
 pub(crate) fn check(prompt: &Prompt, root: &Node, path: &Path, findings: &mut Vec<Finding>) {

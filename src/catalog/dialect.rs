@@ -1,9 +1,10 @@
-//! The three dialects: how each is recognised, and where each keeps what the model wants.
+//! The dialects: how each is recognised, and where each keeps what the model wants.
 
 use super::finding::{self, Finding, quoted};
-use super::prompt::{Dialect, Duty, Input, Layer, Prompt};
+use super::prompt::{Dialect, Duty, Layer, Places, Prompt};
 use super::text::Position;
 use super::version;
+use super::{contract, inputs};
 use crate::yaml::Node;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ const TNH_MARKS: &[&str] = &[
     "output_contract",
 ];
 
-/// Recognises the dialect by its keys. `None`: this is some other document.
+/// Recognises the dialect of a prompt by its keys. `None`: this is some other document.
 ///
 /// A catalog may be a whole repository, so the keys that any document may have (`title`, `status`, `name`,
 /// `version`, …) prove nothing.
@@ -46,110 +47,99 @@ pub(crate) fn claimed_id(root: &Node) -> Option<String> {
     ["prompt_id", "key"].iter().find_map(|key| text(root, key))
 }
 
-/// The frontmatter in terms of the model.
-pub(crate) struct Fields {
-    dialect: Dialect,
-    id: String,
-    version: String,
-    title: Option<String>,
-    summary: Option<String>,
-    role: Option<String>,
-    gate: Option<String>,
-    phase: Option<String>,
-    duty: Option<Duty>,
-    status: Option<String>,
-    owner: Option<String>,
-    tags: Vec<String>,
-    capabilities: Vec<String>,
-    deprecates: Option<String>,
-    stop_conditions: Vec<String>,
-    inputs: Vec<Input>,
-    output_contract: Option<serde_json::Value>,
+/// What the frontmatter does not say about a prompt.
+pub(crate) struct Origin<'a> {
+    pub(crate) layer: Layer,
+    pub(crate) path: &'a Path,
+    pub(crate) bytes: &'a [u8],
+    /// The first place of the frontmatter, for what is missing in it.
+    pub(crate) start: Position,
+    pub(crate) template: String,
+    pub(crate) template_at: Position,
 }
 
-/// Maps the frontmatter to the model. Only an unusable id or version is an error here: everything else that may
-/// be wrong is lint's business, and read as far as it goes.
-pub(crate) fn read(
-    dialect: Dialect,
-    root: &Node,
-    start: Position,
-    path: &Path,
-) -> Result<Fields, Vec<Finding>> {
-    let id = read_id(dialect, root, start, path);
-    let version = read_version(root, start, path);
+/// Maps a file to the model. Only an unusable id or version is an error here: everything else that may be wrong is
+/// lint's business, and read as far as it goes.
+pub(crate) fn read(dialect: Dialect, root: &Node, origin: Origin<'_>) -> Result<Prompt, Vec<Finding>> {
+    let id = read_id(dialect, root, origin.start, origin.path);
+    let version = read_version(dialect, root, origin.start, origin.path);
     let (id, version) = match (id, version) {
         (Ok(id), Ok(version)) => (id, version),
         (id, version) => return Err([id.err(), version.err()].into_iter().flatten().collect()),
     };
-    let (title, summary, role, gate) = match dialect {
-        Dialect::Oa05 => ("title", "summary", "role", "gate"),
-        Dialect::PromptOs => ("name", "", "", "maps_to_gate"),
-        Dialect::Tnh => ("name", "description", "role", ""),
+    let text = |key| text(root, key);
+    let texts = |key| texts(root, key);
+    let either = |native, foreign| text(native).or_else(|| text(foreign));
+    let title = either("title", "name").unwrap_or_else(|| id.clone());
+    let gate = either("gate", "maps_to_gate").map(gate_name);
+    let mut places = Places { template: origin.template_at, ..Places::default() };
+    places.fields.extend(root.entries().iter().map(|entry| (entry.key.clone(), entry.at)));
+    let inputs = match dialect {
+        Dialect::PromptOs => Vec::new(),
+        Dialect::Oa05 | Dialect::Tnh => inputs::declared(dialect, root, &mut places),
+        Dialect::Plain => inputs::used(root, &origin.template, &mut places),
     };
-    let gate = text(root, gate).map(gate_name);
-    let duty = match text(root, "duty").as_deref() {
-        Some("writer") => Some(Duty::Writer),
-        Some("verifier") => Some(Duty::Verifier),
-        Some("reviewer") => Some(Duty::Reviewer),
-        Some(_) => None,
-        None => gate.as_deref().and_then(Duty::of_gate),
-    };
-    Ok(Fields {
+    Ok(Prompt {
+        summary: either("summary", "description").unwrap_or_else(|| title.clone()),
+        title,
         dialect,
-        title: text(root, title),
-        summary: text(root, summary),
-        role: text(root, role).or_else(|| text(root, "task_type")),
-        phase: text(root, "phase"),
-        duty,
+        role: either("role", "task_type"),
+        phase: text("phase"),
+        duty: match text("duty").as_deref() {
+            Some("writer") => Some(Duty::Writer),
+            Some("verifier") => Some(Duty::Verifier),
+            Some("reviewer") => Some(Duty::Reviewer),
+            Some(_) => None,
+            None => gate.as_deref().and_then(Duty::of_gate),
+        },
         gate,
-        status: text(root, "status"),
-        owner: text(root, "owner"),
-        tags: texts(root, "tags"),
-        capabilities: texts(root, "capabilities"),
-        deprecates: text(root, "deprecates"),
-        stop_conditions: texts(root, "stop_conditions"),
-        inputs: read_inputs(dialect, root),
-        output_contract: root.get("output_contract").map(Node::to_json),
+        status: text("status"),
+        owner: text("owner"),
+        scope: text("scope"),
+        source: text("source"),
+        notes: text("notes"),
+        tags: texts("tags"),
+        capabilities: texts("capabilities"),
+        default_model: text("default_model")
+            .or_else(|| root.get("model_hints").and_then(|hints| self::text(hints, "default_model"))),
+        model_hints: root.get("model_hints").filter(|node| !node.is_empty()).map(Node::to_json),
+        safety_notes: texts("safety_notes"),
+        safety_level: text("safety_level"),
+        pii_handling: text("pii_handling"),
+        content_flags: texts("content_flags"),
+        deprecates: text("deprecates"),
+        stop_conditions: texts("stop_conditions"),
+        constitution_alignment: texts("constitution_alignment"),
+        inputs_required: texts("inputs_required"),
+        outputs_expected: texts("outputs_expected"),
+        schema_version: text("schema_version"),
+        created_at: text("created_at"),
+        updated_at: either("updated_at", "last_updated_utc"),
+        warnings: texts("warnings"),
+        inputs,
+        input_contract_ref: text("input_contract_ref"),
+        output_contract: contract::read(root),
+        output_contract_ref: text("output_contract_ref"),
+        frontmatter: root.entries().iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect(),
+        places,
+        template: origin.template,
+        layer: origin.layer,
+        path: origin.path.to_owned(),
+        bytes: origin.bytes.to_vec(),
         id,
         version,
     })
 }
 
-impl Fields {
-    pub(crate) fn into_prompt(self, layer: Layer, path: &Path, template: String, bytes: &[u8]) -> Prompt {
-        let title = self.title.unwrap_or_else(|| self.id.clone());
-        Prompt {
-            summary: self.summary.unwrap_or_else(|| title.clone()),
-            title,
-            id: self.id,
-            version: self.version,
-            dialect: self.dialect,
-            role: self.role,
-            gate: self.gate,
-            phase: self.phase,
-            duty: self.duty,
-            status: self.status,
-            owner: self.owner,
-            tags: self.tags,
-            capabilities: self.capabilities,
-            deprecates: self.deprecates,
-            stop_conditions: self.stop_conditions,
-            inputs: self.inputs,
-            output_contract: self.output_contract,
-            template,
-            layer,
-            path: path.to_owned(),
-            bytes: bytes.to_vec(),
-        }
-    }
-}
-
 fn read_id(dialect: Dialect, root: &Node, start: Position, path: &Path) -> Result<String, Finding> {
-    let key = if dialect == Dialect::Tnh { "key" } else { "prompt_id" };
-    let named = root.get(key);
+    let named = match dialect {
+        Dialect::Oa05 | Dialect::PromptOs => root.get("prompt_id"),
+        Dialect::Tnh => root.get("key"),
+        Dialect::Plain => None,
+    };
     let (id, at) = match named {
         Some(node) if !node.is_empty() => (node.text().unwrap_or_default().to_owned(), node.at),
-        _ if dialect == Dialect::Tnh => (path_id(path), start),
+        _ if matches!(dialect, Dialect::Tnh | Dialect::Plain) => (path_id(path), start),
         _ => {
             let at = named.map_or(start, |node| node.at);
             return Err(Finding::new(finding::FRONTMATTER_MISSING_FIELD, path, at, "`prompt_id` is missing"));
@@ -169,7 +159,10 @@ fn path_id(path: &Path) -> String {
     parts.join("/")
 }
 
-fn read_version(root: &Node, start: Position, path: &Path) -> Result<String, Finding> {
+fn read_version(dialect: Dialect, root: &Node, start: Position, path: &Path) -> Result<String, Finding> {
+    if dialect == Dialect::Plain {
+        return Ok("1".to_owned());
+    }
     let node = root.get("version").filter(|node| !node.is_empty());
     let Some(node) = node else {
         return Err(Finding::new(finding::FRONTMATTER_MISSING_FIELD, path, start, "`version` is missing")
@@ -198,51 +191,14 @@ fn gate_name(gate: String) -> String {
     if !gate.is_empty() && gate.bytes().all(|byte| byte.is_ascii_digit()) { format!("P{gate}") } else { gate }
 }
 
-fn read_inputs(dialect: Dialect, root: &Node) -> Vec<Input> {
-    let mut inputs: Vec<Input> = Vec::new();
-    let mut add = |input: Input| {
-        if !inputs.iter().any(|known| known.name == input.name) {
-            inputs.push(input);
-        }
-    };
-    let defaults = root.get("default_variables").filter(|_| dialect == Dialect::Tnh);
-    let default_of = |name: &str| defaults.and_then(|map| map.get(name)).map(Node::to_json);
-    if dialect != Dialect::PromptOs {
-        for node in root.get("inputs").and_then(Node::list).unwrap_or_default() {
-            let Some(name) = text(node, "name") else { continue };
-            add(Input {
-                kind: text(node, "type"),
-                required: node.get("required").and_then(Node::bool).unwrap_or(false),
-                description: text(node, "description"),
-                source: text(node, "source"),
-                default: node.get("default").map(Node::to_json).or_else(|| default_of(&name)),
-                name,
-            });
-        }
-    }
-    if dialect == Dialect::Tnh {
-        for (list, required) in [("required_variables", true), ("optional_variables", false)] {
-            for name in texts(root, list) {
-                let default = default_of(&name);
-                add(Input { name, kind: None, required, description: None, source: None, default });
-            }
-        }
-        for entry in defaults.map(Node::entries).unwrap_or_default() {
-            let (name, default) = (entry.key.clone(), Some(entry.node.to_json()));
-            add(Input { name, kind: None, required: false, description: None, source: None, default });
-        }
-    }
-    inputs
-}
-
 /// The text under `key`, without surrounding space; `None` if absent, blank or no scalar.
-fn text(root: &Node, key: &str) -> Option<String> {
+pub(crate) fn text(root: &Node, key: &str) -> Option<String> {
     let text = root.get(key)?.text()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The scalars of the list under `key`.
-fn texts(root: &Node, key: &str) -> Vec<String> {
+pub(crate) fn texts(root: &Node, key: &str) -> Vec<String> {
     let items = root.get(key).and_then(Node::list).unwrap_or_default();
     items.iter().filter_map(Node::text).map(str::to_owned).collect()
 }

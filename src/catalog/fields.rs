@@ -1,6 +1,7 @@
 //! Which fields each dialect has, and of what type.
 
 use super::finding::{self, Finding, quoted};
+use super::inputs::is_variable;
 use super::prompt::Dialect;
 use super::text::Position;
 use crate::yaml::{Node, Scalar};
@@ -85,6 +86,7 @@ pub(crate) fn check(
         Dialect::Oa05 => OA05,
         Dialect::PromptOs => PROMPTOS,
         Dialect::Tnh => TNH,
+        Dialect::Plain => &[],
     };
     for (name, kind, required) in table {
         check_field(root, (name, *kind, *required), start, path, findings);
@@ -94,7 +96,7 @@ pub(crate) fn check(
         Dialect::Tnh if root.get("role").is_none() && root.get("task_type").is_none() => {
             findings.push(Finding::new(finding::FRONTMATTER_MISSING_FIELD, path, start, "`role` is missing"));
         }
-        Dialect::Tnh | Dialect::PromptOs => {}
+        Dialect::Tnh | Dialect::PromptOs | Dialect::Plain => {}
     }
 }
 
@@ -218,26 +220,6 @@ fn check_inputs(root: &Node, path: &Path, findings: &mut Vec<Finding>) {
                 .push(Finding::new(finding::INPUT_SOURCE, path, source.at, message).hint(one_of(&sources)));
         }
     }
-}
-
-/// Where an input is declared.
-pub(crate) fn place_of_input(root: &Node, name: &str) -> Option<Position> {
-    let inputs = root.get("inputs").and_then(Node::list).unwrap_or_default();
-    let declared = inputs.iter().filter_map(|input| input.get("name"));
-    let listed = ["required_variables", "optional_variables"]
-        .into_iter()
-        .filter_map(|list| root.get(list)?.list())
-        .flatten();
-    declared
-        .chain(listed)
-        .find(|node| node.text() == Some(name))
-        .map(|node| node.at)
-        .or_else(|| root.get("default_variables")?.entry(name).map(|entry| entry.at))
-}
-
-fn is_variable(text: &str) -> bool {
-    !text.starts_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn one_of(allowed: &[&str]) -> String {

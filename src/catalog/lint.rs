@@ -132,7 +132,7 @@ fn check_block(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
             Finding::new(
                 finding::TEMPLATE_BLOCK,
                 path,
-                source.template_at,
+                source.prompt.places.template,
                 "there is no fenced block under a `## Prompt` heading; the whole body is taken as the prompt",
             )
             .lenient(),
@@ -142,10 +142,11 @@ fn check_block(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
-    let Source { prompt, template_at, .. } = source;
+    let prompt = &source.prompt;
+    let template_at = prompt.places.template;
     if prompt.template.trim().is_empty() {
         findings.push(
-            Finding::new(finding::TEMPLATE_EMPTY, path, *template_at, "there is no prompt text")
+            Finding::new(finding::TEMPLATE_EMPTY, path, template_at, "there is no prompt text")
                 .hint("write the prompt below the frontmatter"),
         );
         return;
@@ -155,7 +156,7 @@ fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>)
     }
     let reaching = |tag: &&tags::Tag<'_>| ["include", "import", "from", "extends"].contains(&tag.keyword());
     for tag in tags::tags(&prompt.template).iter().filter(reaching).take(MOST) {
-        let at = in_file(*template_at, Position::of(&prompt.template, tag.offset));
+        let at = in_file(template_at, Position::of(&prompt.template, tag.offset));
         let message = format!("`{{% {} %}}` reaches outside the prompt", tag.keyword());
         findings.push(
             Finding::new(finding::TEMPLATE_INCLUDE, path, at, message)
@@ -163,26 +164,20 @@ fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>)
         );
     }
     match template::check(&prompt.template) {
-        Ok(uses) => check_inputs(path, prompt, &source.frontmatter, *template_at, &uses, findings),
+        Ok(uses) => check_inputs(path, prompt, &uses, findings),
         Err(error) => {
-            let at = in_file(*template_at, error.at);
+            let at = in_file(template_at, error.at);
             findings.push(Finding::new(finding::TEMPLATE_SYNTAX, path, at, error.message));
         }
     }
 }
 
 /// Compares the declared inputs with those that the template uses.
-fn check_inputs(
-    path: &Path,
-    prompt: &Prompt,
-    frontmatter: &crate::yaml::Node,
-    template_at: Position,
-    uses: &template::Uses,
-    findings: &mut Vec<Finding>,
-) {
+fn check_inputs(path: &Path, prompt: &Prompt, uses: &template::Uses, findings: &mut Vec<Finding>) {
     if prompt.dialect == Dialect::PromptOs {
         return; // nothing is declared by name
     }
+    let template_at = prompt.places.template;
     let tnh = prompt.dialect == Dialect::Tnh;
     let declared = |name: &str| {
         prompt.inputs.iter().any(|input| input.name == name) || (tnh && name == dialect::TNH_INPUT)
@@ -196,7 +191,7 @@ fn check_inputs(
     }
     let unused = |input: &&Input| !uses.variables.contains(&input.name);
     for input in prompt.inputs.iter().filter(unused).take(MOST) {
-        let at = fields::place_of_input(frontmatter, &input.name).unwrap_or(template_at);
+        let at = prompt.places.inputs.get(&input.name).copied().unwrap_or(template_at);
         let message = format!("the input {} is not used by the template", quoted(&input.name));
         findings.push(Finding::new(finding::INPUT_UNUSED, path, at, message));
     }

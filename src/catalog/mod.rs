@@ -1,6 +1,6 @@
 //! Prompt files: dialects, lint, resolution.
 //!
-//! A prompt is a Markdown file with YAML frontmatter in one of three dialects, all read into one model,
+//! A prompt is a Markdown file with YAML frontmatter in one of several dialects, all read into one model,
 //! [`Prompt`]. A [`Catalog`] collects them from folders and from the gates compiled into this program and says
 //! what a ref or an id stands for. Lint says what is wrong with a file, with a stable code and a place for each
 //! [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for credentials in prompts,
@@ -12,6 +12,7 @@ mod contract;
 mod dialect;
 mod fields;
 mod finding;
+mod inputs;
 mod lint;
 mod parse;
 mod paths;
@@ -29,8 +30,9 @@ mod tests;
 
 pub use finding::{Finding, RULES, Rule, Severity, render};
 pub use lint::{Report, lint_file, lint_path};
-pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse};
-pub use prompt::{Dialect, Duty, Input, Layer, Prompt};
+pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
+pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, Prompt, Strictness};
 pub use resolve::{Catalog, Source};
 pub use template::{environment, variables as template_variables};
+pub use text::Position;
 pub use version::{compare as compare_versions, is_id, is_version, split_ref};

@@ -45,6 +45,57 @@ pub fn parse(layer: Layer, path: &Path, bytes: &[u8]) -> Parsed {
     }
 }
 
+/// Reads a file that someone says is a prompt: as [`parse`] does, and one without a prompt's frontmatter as
+/// [`Dialect::Plain`]. Its id is its path without the suffix, its version 1, its inputs are what the template uses,
+/// and the fields of its frontmatter that bear their names are defaults.
+#[must_use]
+pub fn parse_any(layer: Layer, path: &Path, bytes: &[u8]) -> Parsed {
+    match examine(layer, path, bytes) {
+        Err(Refusal::Document(finding)) => match examine_plain(layer, path, bytes) {
+            Ok(prompt) => Parsed::Prompt(Box::new(prompt)),
+            Err(findings) => {
+                let findings = if findings.is_empty() { vec![finding] } else { findings };
+                Parsed::Broken(Problem { layer, path: path.to_owned(), claimed_id: None, findings })
+            }
+        },
+        Ok(source) => Parsed::Prompt(Box::new(source.prompt)),
+        Err(Refusal::Broken(problem)) => Parsed::Broken(problem),
+    }
+}
+
+/// Reads what is no prompt by its frontmatter. No findings: the reason that [`examine`] gave stands.
+fn examine_plain(layer: Layer, path: &Path, bytes: &[u8]) -> Result<Prompt, Vec<Finding>> {
+    let unusable = |_| Vec::new();
+    if bytes.len() as u64 > MAX_PROMPT_BYTES {
+        return Err(Vec::new());
+    }
+    let text = text::without_bom(std::str::from_utf8(bytes).map_err(|_| Vec::new())?);
+    let nothing = Node { value: yaml::Value::Map(Vec::new()), at: Position::START };
+    let (root, start, body) = match text::split(text) {
+        Split::Parts { yaml, yaml_line, body } => {
+            let root = yaml::parse(text.get(yaml).unwrap_or_default(), yaml_line).map_err(unusable)?;
+            let root = match root.value {
+                yaml::Value::Map(_) => root,
+                _ if root.is_empty() => nothing,
+                _ => return Err(Vec::new()),
+            };
+            (root, Position { line: yaml_line, column: 1 }, body)
+        }
+        // A rule at the top of a text.
+        Split::NoFrontmatter | Split::Unterminated { .. } => (nothing, Position::START, 0..text.len()),
+    };
+    let range = skip_blank(text, body);
+    let origin = dialect::Origin {
+        layer,
+        path,
+        bytes,
+        start,
+        template_at: Position::of(text, range.start),
+        template: text.get(range).unwrap_or_default().replace("\r\n", "\n"),
+    };
+    dialect::read(Dialect::Plain, &root, origin)
+}
+
 /// A prompt together with what lint needs to point at its parts.
 pub(crate) struct Source<'a> {
     pub(crate) prompt: Prompt,
@@ -53,8 +104,6 @@ pub(crate) struct Source<'a> {
     pub(crate) frontmatter: Node,
     /// The line on which the YAML begins.
     pub(crate) yaml_line: usize,
-    /// Where the template begins.
-    pub(crate) template_at: Position,
     /// What is wrong with the fenced block of a PromptOS prompt.
     pub(crate) block: Option<Fenced>,
 }
@@ -125,15 +174,18 @@ pub(crate) fn examine<'a>(layer: Layer, path: &Path, bytes: &'a [u8]) -> Result<
             Fenced::Block(range) => (None, range),
             missing => (Some(missing), skip_blank(text, body)),
         },
-        Dialect::Oa05 | Dialect::Tnh => (None, skip_blank(text, body)),
+        Dialect::Oa05 | Dialect::Tnh | Dialect::Plain => (None, skip_blank(text, body)),
     };
-    let template_at = Position::of(text, range.start);
-    let template = text.get(range).unwrap_or_default().replace("\r\n", "\n");
-    match dialect::read(dialect, &frontmatter, start, path) {
-        Ok(fields) => {
-            let prompt = fields.into_prompt(layer, path, template, bytes);
-            Ok(Source { prompt, text, frontmatter, yaml_line, template_at, block })
-        }
+    let origin = dialect::Origin {
+        layer,
+        path,
+        bytes,
+        start,
+        template_at: Position::of(text, range.start),
+        template: text.get(range).unwrap_or_default().replace("\r\n", "\n"),
+    };
+    match dialect::read(dialect, &frontmatter, origin) {
+        Ok(prompt) => Ok(Source { prompt, text, frontmatter, yaml_line, block }),
         Err(findings) => {
             let claimed_id = dialect::claimed_id(&frontmatter);
             Err(Refusal::Broken(Problem { layer, path: path.to_owned(), claimed_id, findings }))

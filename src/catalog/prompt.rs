@@ -1,7 +1,9 @@
 //! The one model to which every dialect maps.
 
+use super::text::Position;
 use super::version;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -15,6 +17,9 @@ pub enum Dialect {
     PromptOs,
     /// `key` and `version` with `required_variables` or `inputs`, in several generations.
     Tnh,
+    /// A template without a prompt's frontmatter: nothing, or default values of its variables. Only import reads
+    /// it; in a catalog such a file is a document.
+    Plain,
 }
 
 /// Where a prompt comes from, highest precedence first.
@@ -64,6 +69,16 @@ impl Duty {
     }
 }
 
+/// What happens when an input has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strictness {
+    /// Rendering fails.
+    Strict,
+    /// It counts as empty.
+    Loose,
+}
+
 /// One variable of a template.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Input {
@@ -74,6 +89,8 @@ pub struct Input {
     pub kind: Option<String>,
     /// Whether rendering needs a value. A default satisfies this.
     pub required: bool,
+    /// What happens without a value, as declared.
+    pub strictness: Option<Strictness>,
     /// What to supply.
     pub description: Option<String>,
     /// `workflow_input`, `artifact`, `provenance` or `system`.
@@ -82,7 +99,58 @@ pub struct Input {
     pub default: Option<serde_json::Value>,
 }
 
+/// In what form the answer comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Text, perhaps with demanded sections.
+    #[default]
+    Text,
+    /// One JSON value that satisfies a schema.
+    Json,
+    /// Files.
+    Artifacts,
+}
+
+/// A file that the answer consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Artifact {
+    /// Where it goes; may hold `${placeholders}` of the workflow.
+    pub path: String,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// What the answer looks like.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Contract {
+    /// As declared (also by the older `output_mode`), else as the rest suggests.
+    pub mode: Mode,
+    /// The JSON schema's name, such as `planner_decision.v1`.
+    pub schema_ref: Option<String>,
+    /// Fields that a JSON answer must have.
+    pub required_fields: Vec<String>,
+    /// Headings that a text answer must have.
+    pub required_sections: Vec<String>,
+    /// The files, for [`Mode::Artifacts`].
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Where the parts of a prompt stand in its file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The key of each field of the frontmatter.
+    pub fields: BTreeMap<String, Position>,
+    /// The name of each input where it is first declared.
+    pub inputs: BTreeMap<String, Position>,
+    /// The beginning of the template.
+    pub template: Position,
+}
+
 /// One prompt: the exact bytes of its file and what they say.
+///
+/// What a dialect does not have is `None` or empty. Values are as written: that a role or status is none of those
+/// allowed is lint's business.
 #[derive(Debug, Clone, Serialize)]
 pub struct Prompt {
     /// Unversioned identifier.
@@ -107,18 +175,61 @@ pub struct Prompt {
     pub status: Option<String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Whom it is for: `user`, `agent` or `global`.
+    pub scope: Option<String>,
+    /// Where it came from, such as `system`, `gen`, `human` or `file`.
+    pub source: Option<String>,
+    /// Anything worth saying about this version.
+    pub notes: Option<String>,
     /// Labels for searching.
     pub tags: Vec<String>,
     /// What it can do, for selection.
     pub capabilities: Vec<String>,
+    /// The model that it was written for.
+    pub default_model: Option<String>,
+    /// Advice on models and their parameters; a mapping.
+    pub model_hints: Option<serde_json::Value>,
+    /// What to beware of.
+    pub safety_notes: Vec<String>,
+    /// `safe`, `moderate` or `sensitive`.
+    pub safety_level: Option<String>,
+    /// `none`, `anonymize` or `explicit_consent`.
+    pub pii_handling: Option<String>,
+    /// Kinds of sensitive content.
+    pub content_flags: Vec<String>,
     /// The ref of the prompt that this one replaces.
     pub deprecates: Option<String>,
     /// When whoever follows it must stop.
     pub stop_conditions: Vec<String>,
+    /// The principles that it follows (PromptOS).
+    pub constitution_alignment: Vec<String>,
+    /// What a person must have before they begin, in words (PromptOS).
+    pub inputs_required: Vec<String>,
+    /// What must come out, in words (PromptOS).
+    pub outputs_expected: Vec<String>,
+    /// The version of the frontmatter's own schema, as written.
+    pub schema_version: Option<String>,
+    /// When it was first written, as written.
+    pub created_at: Option<String>,
+    /// When it was last changed, as written.
+    pub updated_at: Option<String>,
+    /// What its authors warn of.
+    pub warnings: Vec<String>,
     /// The template's variables. Empty for PromptOS, whose placeholders are for people.
     pub inputs: Vec<Input>,
-    /// What the answer looks like, as declared.
-    pub output_contract: Option<serde_json::Value>,
+    /// The name of a schema for the inputs.
+    pub input_contract_ref: Option<String>,
+    /// What the answer looks like.
+    pub output_contract: Option<Contract>,
+    /// The name of a schema for the answer, beside `output_contract`.
+    pub output_contract_ref: Option<String>,
+    /// Every field of the frontmatter, known or not, as JSON under its own name and in the order written. Scalars
+    /// that JSON would write differently are text.
+    #[serde(skip)]
+    pub frontmatter: serde_json::Map<String, serde_json::Value>,
+    /// Where its parts stand.
+    #[serde(skip)]
+    pub places: Places,
     /// The text to render, with LF line ends and no leading blank space. Only [`Prompt::bytes`] is ever hashed
     /// or stored.
     #[serde(skip)]

@@ -3,6 +3,7 @@
 mod corpora;
 mod gates;
 mod lint;
+mod model;
 mod resolve;
 mod secrets;
 

@@ -1,6 +1,6 @@
 //! A Markdown file with YAML frontmatter, taken apart without losing a byte or a line number.
 
-pub(crate) use crate::yaml::Position;
+pub use crate::yaml::Position;
 use std::ops::Range;
 
 /// How a file divides.

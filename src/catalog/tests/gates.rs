@@ -89,6 +89,6 @@ fn the_contracts_name_the_sections_that_the_prompts_ask_for() {
     for prompt in built_in().prompts() {
         let asked: Vec<_> = prompt.template.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let contract = prompt.output_contract.as_ref().unwrap();
-        assert_eq!(contract["required_sections"], serde_json::json!(asked), "{}", prompt.id);
+        assert_eq!(contract.required_sections, asked, "{}", prompt.id);
     }
 }
