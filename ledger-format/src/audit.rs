@@ -181,6 +181,10 @@ impl<H: History> View for Below<'_, H> {
         Ok(statement.map(|s| (found.index, s.kind)))
     }
 
+    fn has_snapshot(&self, name: &str) -> Result<bool, H::Error> {
+        Ok(self.state.snapshots.contains(name))
+    }
+
     fn active_admins(&self) -> Result<u64, H::Error> {
         Ok(self.state.active_admins())
     }

@@ -172,6 +172,8 @@ pub struct Session {
     pub target: Option<Target>,
     /// A salted manifest of attached files, whose bytes are kept.
     pub attachments: Option<Descriptor>,
+    /// The snapshot of this ledger that has every one of the prompts, under its ref and with its content.
+    pub snapshot: Option<EntryId>,
 }
 
 /// The state of the repository that a session worked on.
@@ -217,10 +219,16 @@ pub struct Run {
 /// A release of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// A salted manifest: refs, descriptors, paths.
+    /// A salted manifest: refs, descriptors, paths; the bytes of its files are kept.
     pub manifest: Descriptor,
-    /// The git commit of the catalog.
+    /// The git commit (20 or 32 bytes) that has the catalog as it is here.
     pub commit: Option<Vec<u8>>,
+    /// The git tag of that commit.
+    pub tag: Option<String>,
+    /// How many errors lint found in the catalog.
+    pub lint_errors: u64,
+    /// How many warnings.
+    pub lint_warnings: u64,
 }
 
 /// A record of another system.
@@ -262,7 +270,8 @@ impl Body {
         })
     }
 
-    /// The content that this statement stands on: what evidence carries for it, in order, each once.
+    /// The content that this statement describes, in order, each once. Evidence carries it, and for a snapshot
+    /// the files of its manifest as well.
     #[must_use]
     pub fn contents(&self) -> Vec<&Descriptor> {
         let mut all: Vec<&Descriptor> = match self {
@@ -290,8 +299,19 @@ impl Body {
     pub fn cites(&self) -> Vec<EntryId> {
         match self {
             Self::Run(run) => run.sessions.iter().filter(|c| c.foreign.is_none()).map(|c| c.entry).collect(),
+            Self::Session(session) => session.snapshot.iter().copied().collect(),
             Self::Key(KeyChange::Revoke { since, .. }) => since.iter().copied().collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// The kind that what this one cites must be of; `None` when any will do.
+    #[must_use]
+    pub fn cites_kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Run(_) => Some("session"),
+            Self::Session(_) => Some("snapshot"),
+            _ => None,
         }
     }
 
@@ -319,6 +339,7 @@ impl Body {
                 ("lint-warnings", Some(Value::from(s.lint_warnings))),
                 ("target", s.target.as_ref().map(target)),
                 ("attachments", opt(&s.attachments)),
+                ("snapshot", s.snapshot.map(|id| cbor::bytes(&id.0))),
             ]),
             Self::Run(r) => map([
                 ("v", v),
@@ -330,6 +351,9 @@ impl Body {
                 ("v", v),
                 ("manifest", some(&s.manifest)),
                 ("commit", s.commit.as_deref().map(cbor::bytes)),
+                ("tag", s.tag.as_deref().map(Value::from)),
+                ("lint-errors", Some(Value::from(s.lint_errors))),
+                ("lint-warnings", Some(Value::from(s.lint_warnings))),
             ]),
             Self::Import(i) => map([
                 ("v", v),
@@ -369,6 +393,9 @@ impl Body {
             "snapshot" => Self::Snapshot(Snapshot {
                 manifest: fields.descriptor("manifest")?,
                 commit: fields.opt("commit").map(|c| commit(&c)).transpose()?,
+                tag: fields.opt_text("tag")?.map(|tag| token(tag, "tag")).transpose()?,
+                lint_errors: fields.uint("lint-errors")?,
+                lint_warnings: fields.uint("lint-warnings")?,
             }),
             "import" => Self::Import(Import {
                 format: token(fields.text("format")?, "format")?,
@@ -553,6 +580,7 @@ fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Se
         lint_warnings: fields.uint("lint-warnings")?,
         target: target.transpose()?,
         attachments: fields.opt_descriptor("attachments")?,
+        snapshot: fields.opt_fixed("snapshot")?.map(EntryId),
     })
 }
 

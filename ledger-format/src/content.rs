@@ -1,11 +1,12 @@
 //! The blobs that the format itself defines: details and manifests. Both begin with a random salt, so
 //! that nothing guessable can be confirmed from its digest, and both can be erased.
 
+use crate::body::reference;
 use crate::cbor::{self, Fields, map};
-use crate::digest::Descriptor;
+use crate::digest::{Address, Descriptor};
 use crate::failure::{Class, Failure, shown};
 use ciborium::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The media type of details.
 pub const DETAILS_TYPE: &str = "application/vnd.promptos.details+cbor";
@@ -69,6 +70,8 @@ pub struct Manifest {
 pub struct ManifestFile {
     /// Relative, `/`-separated, without `.`, `..` or empty parts.
     pub path: String,
+    /// The prompt ref that the file stands for; every file of a ref has the same content.
+    pub reference: Option<String>,
     /// What the file is.
     pub content: Descriptor,
     /// Whether the ledger was given the bytes to keep.
@@ -84,6 +87,7 @@ impl Manifest {
         let file = |file: &&ManifestFile| {
             map([
                 ("path", Some(Value::from(file.path.as_str()))),
+                ("ref", file.reference.as_deref().map(Value::from)),
                 ("content", Some(cbor::descriptor(&file.content))),
                 ("kept", Some(Value::Bool(file.kept))),
             ])
@@ -103,10 +107,12 @@ impl Manifest {
         let mut fields = open(bytes, "the manifest")?;
         let salt = fields.fixed("salt")?;
         let mut files: Vec<ManifestFile> = Vec::new();
+        let mut refs: HashMap<String, Address> = HashMap::new();
         for item in fields.array("files", MAX_FILES)? {
             let mut item = Fields::new(item, "a file of the manifest")?;
             let file = ManifestFile {
                 path: item.text("path")?,
+                reference: item.opt_text("ref")?.map(reference).transpose()?,
                 content: item.descriptor("content")?,
                 kept: item.bool("kept")?,
             };
@@ -119,6 +125,11 @@ impl Manifest {
             }
             if files.last().is_some_and(|last| last.path >= file.path) {
                 return Err(Failure::new(Class::NonCanonical, "the manifest's paths are not ascending"));
+            }
+            if let Some(reference) = &file.reference
+                && *refs.entry(reference.clone()).or_insert(file.content.blake3) != file.content.blake3
+            {
+                return Err(Failure::malformed(format!("the manifest has {reference} with two contents")));
             }
             files.push(file);
         }

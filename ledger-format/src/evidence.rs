@@ -2,12 +2,13 @@
 //!
 //! In this order: `subject.cose` and `subject.tlog-proof`; `entries/<20-digit index>.cose` and
 //! `.tlog-proof`, ascending, for the genesis, every `key` statement below the checkpoint, the statements
-//! cited and the tombstones of erased content; `blobs/<64 hex BLAKE3>`, ascending. All proofs lead to one
-//! checkpoint. A verifier writes the tar anew from its parts and compares bytes.
+//! cited and the tombstones of erased content; `blobs/<64 hex BLAKE3>`, ascending: see [`carried`]. All proofs
+//! lead to one checkpoint. A verifier writes the tar anew from its parts and compares bytes.
 
 use crate::audit::origin;
 use crate::body::{Body, KeyChange};
-use crate::digest::{Address, EntryId, parse_hash};
+use crate::content::Manifest;
+use crate::digest::{Address, Descriptor, EntryId, parse_hash};
 use crate::failure::{Class, Failure, shown};
 use crate::key::Kid;
 use crate::note::{Checkpoint, InclusionProof, VerifierKey};
@@ -45,6 +46,31 @@ pub fn pack(subject: &Item, others: &[Item], blobs: &[&[u8]]) -> Vec<u8> {
         tar.file(&format!("blobs/{}", hex::encode(address.0)), blob);
     }
     tar.finish()
+}
+
+/// The content that evidence for `subject` carries: what it describes, what the statements that it cites describe,
+/// and the kept files of a snapshot. Of the snapshot that a session cites there is the statement alone: its
+/// manifest names prompts that are no part of the session. `blob` finds content that is there.
+///
+/// # Errors
+/// Those of `blob`; the inner one when a snapshot's manifest is none.
+pub fn carried<'a, B: AsRef<[u8]>, E>(
+    subject: &'a Statement,
+    cited: impl IntoIterator<Item = &'a Statement>,
+    blob: impl FnOnce(&Address) -> Result<Option<B>, E>,
+) -> Result<Result<Vec<Descriptor>, Failure>, E> {
+    let whole = |cited: &&Statement| !matches!(subject.body, Body::Session(_)) && cited.id != subject.id;
+    let statements = [subject].into_iter().chain(cited.into_iter().filter(whole));
+    let mut all: Vec<Descriptor> = statements.flat_map(|s| s.body.contents()).cloned().collect();
+    if let Body::Snapshot(snapshot) = &subject.body
+        && let Some(manifest) = blob(&snapshot.manifest.blake3)?
+    {
+        match Manifest::parse(manifest.as_ref()) {
+            Ok(manifest) => all.extend(manifest.files.into_iter().filter(|f| f.kept).map(|f| f.content)),
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+    Ok(Ok(all))
 }
 
 /// Evidence that holds together: every signature, proof, right and digest in it agrees. Whether anyone
@@ -96,7 +122,8 @@ impl Evidence {
         let (ledger, checkpoint) = check_checkpoint(&all, &signed_checkpoint)?;
         let mut view = Partial::default();
         for (index, item) in &all {
-            view.lenient = *index != subject.proof.index;
+            let other = *index != subject.proof.index;
+            view.elsewhere = other.then(|| item.statement.body.cites_kind().unwrap_or_default());
             item.proof.verify(&item.statement.id.0, &checkpoint.head)?;
             let Ok(changes) = rules::judge(&view, *index, &item.statement);
             changes?.into_iter().for_each(|change| view.state.apply(change));
@@ -109,10 +136,11 @@ impl Evidence {
         };
         let erased: BTreeSet<Address> = all.values().filter_map(tombstone).collect();
         let cited: BTreeSet<EntryId> = subject.statement.body.cites().into_iter().collect();
-        let carried =
-            |item: &&&Item| item.statement.id == subject.statement.id || cited.contains(&item.statement.id);
+        let statements = all.values().map(|item| &item.statement).filter(|s| cited.contains(&s.id));
+        let Ok(carried) =
+            carried(&subject.statement, statements, |address| Ok::<_, Infallible>(blobs.get(address)));
         let mut wanted = BTreeSet::new();
-        for descriptor in all.values().filter(carried).flat_map(|item| item.statement.body.contents()) {
+        for descriptor in carried? {
             wanted.insert(descriptor.blake3);
             match blobs.get(&descriptor.blake3) {
                 Some(blob) if descriptor.matches(blob) => {}
@@ -267,7 +295,7 @@ fn nested(subject: &Statement, blobs: &BTreeMap<Address, Vec<u8>>) -> Result<Vec
 }
 
 /// Opens the evidence that a run brings for a session of another ledger, and checks that it is about
-/// just that session. Sessions cite nothing, so evidence within evidence goes one level deep.
+/// just that session. Sessions cite no sessions, so evidence within evidence goes one level deep.
 ///
 /// # Errors
 /// As [`Evidence::open`]; [`Class::Malformed`] when it is not about a session, [`Class::BadProof`] when
@@ -291,9 +319,10 @@ pub fn prove(session: &EntryId, ledger: &EntryId, tar: &[u8]) -> Result<Evidence
 struct Partial {
     state: State,
     entries: BTreeMap<EntryId, (u64, String)>,
-    /// While judging another statement than the subject: only what the subject cites has to be here, so
-    /// what a revocation names in `since`, or a run in turn, counts as found. The checkpoint's keeper judged it.
-    lenient: bool,
+    /// While judging another statement than the subject: only what the subject cites has to be here, so what a
+    /// revocation names in `since`, or a run or session in turn, counts as found, of the kind that it has to be
+    /// of. The checkpoint's keeper judged it.
+    elsewhere: Option<&'static str>,
 }
 
 impl View for Partial {
@@ -308,8 +337,12 @@ impl View for Partial {
     }
 
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, Infallible> {
-        let elsewhere = || self.lenient.then(|| (0, "session".to_owned()));
+        let elsewhere = || self.elsewhere.map(|kind| (0, kind.to_owned()));
         Ok(self.entries.get(id).cloned().or_else(elsewhere))
+    }
+
+    fn has_snapshot(&self, _: &str) -> Result<bool, Infallible> {
+        Ok(false)
     }
 
     fn active_admins(&self) -> Result<u64, Infallible> {

@@ -27,7 +27,7 @@ pub enum Class {
     BrokenHead,
     /// The signed tree head is not a head of this ledger.
     ForkedHead,
-    /// The ref is bound to other bytes.
+    /// The ref is bound to other bytes, or the snapshot's name is taken.
     RefRebound,
     /// An inclusion or consistency proof does not prove.
     BadProof,
@@ -90,7 +90,7 @@ impl Class {
             Self::KeyNotAllowed => "the signer had no right to do this at that point",
             Self::BrokenHead => "the statement cannot have been written at this place in the ledger",
             Self::ForkedHead => "its author saw another history than this one",
-            Self::RefRebound => "one prompt version is claimed to have two different contents",
+            Self::RefRebound => "one prompt version or snapshot name is claimed for two different contents",
             Self::BadProof => "this is not shown to be part of the ledger",
             Self::Unsupported => "a newer promptos is needed to judge this and what follows",
         }

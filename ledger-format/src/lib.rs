@@ -62,6 +62,7 @@
 //!     lint_warnings: 0,
 //!     target: None,
 //!     attachments: None,
+//!     snapshot: None,
 //! });
 //! let head = Head { size: 1, root: genesis.id.0 }; // the root of one leaf is its hash
 //! let draft = Draft { name: "s-1", issuer: "ada", time: 1_700_000_060, head, body: &session };

@@ -60,6 +60,11 @@ pub trait View {
     /// # Errors
     /// When it cannot be looked up.
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, Self::Error>;
+    /// Whether an earlier snapshot has this name; `false` too when that cannot be told.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    fn has_snapshot(&self, name: &str) -> Result<bool, Self::Error>;
     /// How many admin keys are active.
     ///
     /// # Errors
@@ -83,6 +88,8 @@ pub enum Change {
     Signed(Kid, u64),
     /// A ref got its content.
     Bind(String, Address),
+    /// A snapshot took this name.
+    Snapshot(String),
     /// The checkpoint key is now this one.
     CheckpointKey(PublicKey),
     /// Content was erased.
@@ -234,12 +241,11 @@ fn judge_order<V: View>(
     if size <= signer.last {
         return broken(format!("its head of size {size} is older than its key's entry {}", signer.last));
     }
-    let want = if matches!(s.body, Body::Run(_)) { Some("session") } else { None };
     for id in s.body.cites() {
         match view.cited(&id).map_err(Refusal::View)? {
             Some((at, kind)) if at < size => {
-                if want.is_some_and(|want| want != kind) {
-                    let detail = format!("{id} is cited as a session and is of kind '{kind}'");
+                if let Some(want) = s.body.cites_kind().filter(|want| *want != kind) {
+                    let detail = format!("{id} is cited as a {want} and is of kind '{kind}'");
                     return Err(Refusal::new(Class::Malformed, detail));
                 }
             }
@@ -276,7 +282,15 @@ fn judge_rights<V: View>(
             )
         }
         Body::Run(_) => require(roles.user || roles.agent, "user or agent").map(|()| Vec::new()),
-        Body::Snapshot(_) | Body::Import(_) => require(roles.user, "user").map(|()| Vec::new()),
+        Body::Import(_) => require(roles.user, "user").map(|()| Vec::new()),
+        Body::Snapshot(_) => {
+            require(roles.user, "user")?;
+            if view.has_snapshot(&s.name).map_err(Refusal::View)? {
+                let detail = format!("there is a snapshot {} already; its name is never used again", s.name);
+                return Err(Refusal::new(Class::RefRebound, detail));
+            }
+            Ok(vec![Change::Snapshot(s.name.clone())])
+        }
         Body::Erase(erase) => {
             require(roles.admin, "admin")?;
             Ok(vec![Change::Erase(erase.content)])
@@ -373,6 +387,8 @@ pub struct State {
     pub keys: HashMap<Kid, KeyRecord>,
     /// What each ref is bound to.
     pub refs: HashMap<String, Address>,
+    /// The names of the snapshots.
+    pub snapshots: HashSet<String>,
     /// The checkpoint key now in force.
     pub checkpoint_key: Option<PublicKey>,
     /// Every key that ever signed checkpoints.
@@ -399,6 +415,9 @@ impl State {
             }
             Change::Bind(reference, content) => {
                 self.refs.insert(reference, content);
+            }
+            Change::Snapshot(name) => {
+                self.snapshots.insert(name);
             }
             Change::CheckpointKey(key) => {
                 self.checkpoint_keys.insert(key.kid());
@@ -435,6 +454,10 @@ impl View for State {
 
     fn cited(&self, _: &EntryId) -> Result<Option<(u64, String)>, Infallible> {
         Ok(None)
+    }
+
+    fn has_snapshot(&self, name: &str) -> Result<bool, Infallible> {
+        Ok(self.snapshots.contains(name))
     }
 
     fn active_admins(&self) -> Result<u64, Infallible> {

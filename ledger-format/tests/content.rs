@@ -104,6 +104,24 @@ fn paths_ascend() {
     assert!(manifest(vec![file("B"), file("a"), file("é")]).is_ok());
 }
 
+/// MUST: BLOB-8
+#[test]
+fn a_ref_has_one_content() {
+    let of = |path: &str, reference: Value, bytes: &[u8]| {
+        let pairs = [("path", path.into()), ("ref", reference), ("content", content(bytes))];
+        map(pairs.into_iter().chain([("kept", true.into())]).collect::<Pairs>())
+    };
+    let same = vec![of("a", "P00.v1".into(), b"x"), of("b", "P00.v1".into(), b"x"), file("c")];
+    let read = manifest(same).unwrap();
+    assert_eq!(read.files.iter().filter(|f| f.reference.as_deref() == Some("P00.v1")).count(), 2);
+    let other = vec![of("a", "P00.v1".into(), b"x"), of("b", "P00.v1".into(), b"y")];
+    assert_eq!(manifest(other).unwrap_err().class, Malformed);
+    for bad in ["", "P00", ".v1", "P00.vx", "P 0.v1", "P00.v1\n"] {
+        assert_eq!(manifest(vec![of("a", bad.into(), b"x")]).unwrap_err().class, Malformed, "{bad:?}");
+    }
+    assert_eq!(manifest(vec![of("a", 1.into(), b"x")]).unwrap_err().class, Malformed);
+}
+
 /// MUST: LIMIT-1
 #[test]
 fn a_manifest_of_too_many_files_is_refused() {

@@ -88,8 +88,10 @@ fn session_body() -> impl Strategy<Value = Session> {
         prompts
     });
     let target = (commit(), any::<bool>()).prop_map(|(commit, dirty)| Target { commit, dirty });
-    (prompts, descriptor(), word(128), word(128), any::<u64>(), option::of(target), option::of(descriptor()))
-        .prop_map(|(prompts, details, tool, catalog, lint_warnings, target, attachments)| Session {
+    let words = (word(128), word(128));
+    let optional = (option::of(target), option::of(descriptor()), option::of(entry()));
+    (prompts, descriptor(), words, any::<u64>(), optional).prop_map(
+        |(prompts, details, (tool, catalog), lint_warnings, (target, attachments, snapshot))| Session {
             prompts,
             details,
             tool,
@@ -97,7 +99,9 @@ fn session_body() -> impl Strategy<Value = Session> {
             lint_warnings,
             target,
             attachments,
-        })
+            snapshot,
+        },
+    )
 }
 
 fn run_body() -> impl Strategy<Value = Run> {
@@ -129,8 +133,12 @@ fn ledger_body() -> impl Strategy<Value = Ledger> {
 fn body() -> impl Strategy<Value = (String, Body)> {
     let prompt =
         (reference(), descriptor()).prop_map(|(name, content)| (name, Body::Prompt(Prompt { content })));
-    let snapshot = (word(256), descriptor(), option::of(commit()))
-        .prop_map(|(name, manifest, commit)| (name, Body::Snapshot(Snapshot { manifest, commit })));
+    let lint = (any::<u64>(), any::<u64>());
+    let snapshot = (word(256), descriptor(), option::of(commit()), option::of(word(128)), lint).prop_map(
+        |(name, manifest, commit, tag, (lint_errors, lint_warnings))| {
+            (name, Body::Snapshot(Snapshot { manifest, commit, tag, lint_errors, lint_warnings }))
+        },
+    );
     let import =
         (word(256), word(128), descriptor(), collection::vec(word(128), 0..=16), option::of(descriptor()))
             .prop_map(|(name, format, content, checked, details)| {

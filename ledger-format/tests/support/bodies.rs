@@ -159,6 +159,30 @@ fn bodies(all: &mut Vec<Vector>) {
         "session/s",
         with(&session_pairs(), "lint-warnings", (-1).into()),
     );
+    no(
+        Malformed,
+        "lint-errors-negative",
+        "BODY-1",
+        "a negative number of errors",
+        "snapshot/v1",
+        with(&snapshot_pairs(), "lint-errors", (-1).into()),
+    );
+    no(
+        Malformed,
+        "session-snapshot-31",
+        "BODY-1",
+        "a snapshot's id of 31 bytes",
+        "session/s",
+        with(&session_pairs(), "snapshot", bytes([1; 31])),
+    );
+    no(
+        Malformed,
+        "session-snapshot-name",
+        "BODY-1",
+        "a snapshot by its name",
+        "session/s",
+        with(&session_pairs(), "snapshot", "v1".into()),
+    );
     let half = map(vec![("entry", bytes([1; 32])), ("ledger", bytes([2; 32]))]);
     no(
         Malformed,
@@ -316,6 +340,16 @@ fn bodies(all: &mut Vec<Vector>) {
         "session/s",
         with(&session_pairs(), "catalog", "a b".into()),
     );
+    for (name, tag) in [("empty", String::new()), ("space", "v 1".into()), ("129", "x".repeat(129))] {
+        no(
+            Malformed,
+            &format!("snapshot-tag-{name}"),
+            "BODY-6 LIMIT-1",
+            "tag is not a word",
+            "snapshot/v1",
+            with(&snapshot_pairs(), "tag", tag.into()),
+        );
+    }
     no(
         Malformed,
         "format-space",

@@ -160,7 +160,14 @@ pub fn session(prompts: &[(&str, &[u8])]) -> Body {
         lint_warnings: 0,
         target: None,
         attachments: None,
+        snapshot: None,
     })
+}
+
+/// The session that governed under a snapshot.
+pub fn session_under(snapshot: EntryId, prompts: &[(&str, &[u8])]) -> Body {
+    let Body::Session(session) = session(prompts) else { unreachable!() };
+    Body::Session(Session { snapshot: Some(snapshot), ..session })
 }
 
 pub fn run(sessions: &[EntryId]) -> Body {
@@ -172,14 +179,33 @@ pub fn prompt(content: &[u8]) -> Body {
     Body::Prompt(Prompt { content: markdown(content) })
 }
 
-pub fn snapshot() -> Body {
-    let manifest = Manifest {
-        salt: *b"sixteen bytes  .",
-        files: vec![ManifestFile { path: "prompts/P00.md".into(), content: markdown(b"prompt"), kept: true }],
+/// The manifest of a catalog of two prompts, and a note whose bytes are not kept.
+pub fn catalog() -> Vec<u8> {
+    let file = |path: &str, reference: Option<&str>, content: &[u8]| ManifestFile {
+        path: path.into(),
+        reference: reference.map(Into::into),
+        content: markdown(content),
+        kept: reference.is_some(),
     };
+    let files = vec![
+        file("P00.md", Some("P00.v1"), b"prompt"),
+        file("P01.md", Some("P01.v1"), b"other"),
+        file("README.md", None, b"read me"),
+    ];
+    Manifest { salt: *b"sixteen bytes  .", files }.to_bytes()
+}
+
+pub fn snapshot() -> Body {
+    snapshot_of(&catalog())
+}
+
+pub fn snapshot_of(manifest: &[u8]) -> Body {
     Body::Snapshot(Snapshot {
-        manifest: Descriptor::of(&manifest.to_bytes(), MANIFEST_TYPE),
+        manifest: Descriptor::of(manifest, MANIFEST_TYPE),
         commit: Some(vec![0xc0; 20]),
+        tag: None,
+        lint_errors: 0,
+        lint_warnings: 2,
     })
 }
 

@@ -138,6 +138,19 @@ fn accepted(all: &mut Vec<Vector>) {
     log.enrol_by(&key(4), "carol", "bob", &key(3), &["user"]);
     yes("two-admins", "RIGHT-5", "another admin of the genesis enrols a key", log);
 
+    let Cast { mut log, bob, bot, .. } = cast();
+    log.raw(Raw::new("snapshot/v1", &map(vec![("v", 2.into())])));
+    let first = log.ada("v1", log::snapshot());
+    log.add(&bob, "bob", "v2", log::snapshot());
+    log.ada("s-1", log::session_under(first, &[("P00.v1", b"prompt")]));
+    log.add(&bot, "bob's bot", "s-2", log::session_under(first, &[("P00.v1", b"prompt")]));
+    yes(
+        "snapshots",
+        "REF-4 HEAD-5 HEAD-6 BODY-3",
+        "snapshots, sessions under them, and a name that a statement of another version did not take",
+        log,
+    );
+
     let mut log = Log::new();
     let foreign = Foreign { ledger: EntryId([9; 32]), evidence: log::markdown(b"tar"), trusted: true };
     let run = Run {
@@ -243,6 +256,28 @@ fn order(all: &mut Vec<Vector>) {
     let enrolment = log.id(1);
     log.ada("r-1", log::run(&[enrolment]));
     no(Malformed, "cites-no-session", "HEAD-6", "a run that cites a key statement", log);
+    let under = |snapshot| log::session_under(snapshot, &[("P00.v1", b"prompt")]);
+    let mut log = base();
+    log.ada("s-3", under(EntryId([1; 32])));
+    no(BrokenHead, "session-cites-nothing", "HEAD-5", "a session under a snapshot that is not there", log);
+    let mut log = base();
+    let (lag, later) = (log.head(), log.ada("v1", log::snapshot()));
+    log.add_at(lag, &bob, "bob", "s-3", under(later));
+    no(
+        BrokenHead,
+        "session-cites-above-head",
+        "HEAD-5",
+        "a session under a snapshot that its head does not cover",
+        log,
+    );
+    let mut log = base();
+    let session = log.id(2);
+    log.ada("s-3", under(session));
+    no(Malformed, "session-cites-session", "HEAD-6", "a session under what is no snapshot", log);
+    let mut log = base();
+    let snapshot = log.ada("v1", log::snapshot());
+    log.ada("r-1", log::run(&[snapshot]));
+    no(Malformed, "run-cites-snapshot", "HEAD-6", "a run that cites a snapshot", log);
     let mut log = base();
     log.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&bob), since: Some(EntryId([1; 32])) });
     no(BrokenHead, "since-nothing", "HEAD-5 RIGHT-7", "a revocation since an entry that is not there", log);
@@ -544,6 +579,19 @@ fn refs(all: &mut Vec<Vector>) {
         let (name, body) = erase(b"prompt");
         log.ada(&name, body);
         log.ada("P00.v1", other.clone());
+    });
+    no(RefRebound, "snapshot-again", "REF-4", "a snapshot of the same name and content", &|log, _| {
+        log.ada("v1", log::snapshot());
+        log.ada("v1", log::snapshot());
+    });
+    no(RefRebound, "snapshot-again-by-other", "REF-4", "another's snapshot of the same name", &|log, c| {
+        log.ada("v1", log::snapshot());
+        log.add(&c.bob, "bob", "v1", log::snapshot_of(b"another manifest"));
+    });
+    no(RefRebound, "snapshot-again-lag", "REF-4", "a name that was taken above the head", &|log, c| {
+        let head = log.head();
+        log.ada("v1", log::snapshot());
+        log.add_at(head, &c.bob, "bob", "v1", log::snapshot());
     });
     no(RefRebound, "rebound-by-agent", "REF-3", "an agent names other content for a ref", &|log, c| {
         log.ada("s-0", p00());

@@ -57,7 +57,12 @@ pub fn run_pairs() -> Pairs {
 }
 
 pub fn snapshot_pairs() -> Pairs {
-    vec![("v", 1.into()), ("manifest", content(b"manifest"))]
+    vec![
+        ("v", 1.into()),
+        ("manifest", content(b"manifest")),
+        ("lint-errors", 0.into()),
+        ("lint-warnings", 1.into()),
+    ]
 }
 
 pub fn import_pairs() -> Pairs {
@@ -101,7 +106,8 @@ pub fn full_session() -> Body {
     prompts[0].gate = Some("P00".into());
     let target = Some(Target { commit: vec![0xc0; 20], dirty: true });
     let attachments = Some(Descriptor::of(b"manifest", MANIFEST_TYPE));
-    Body::Session(Session { prompts, lint_warnings: 3, target, attachments, ..session })
+    let snapshot = Some(EntryId([5; 32]));
+    Body::Session(Session { prompts, lint_warnings: 3, target, attachments, snapshot, ..session })
 }
 
 pub fn foreign_run(entry: EntryId) -> Body {
