@@ -78,6 +78,7 @@ fn main() {
         salt: [5; 16],
         files: vec![ledger_format::ManifestFile {
             path: "a/b.txt".into(),
+            reference: Some("b.v1".into()),
             content: ledger_format::Descriptor::of(b"b", "text/plain"),
             kept: true,
         }],

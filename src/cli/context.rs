@@ -113,6 +113,13 @@ impl<'a> Context<'a> {
         Catalog::load(&sources, self.settings()?.catalog.builtin)
     }
 
+    /// The catalog that everybody who works on the project has, without the user's own prompts, and its folder.
+    pub(crate) fn project_catalog(&self) -> Result<(Catalog, Option<PathBuf>)> {
+        let folder = self.workspace_catalog()?;
+        let source = folder.clone().map(|root| Source { layer: Layer::Workspace, root });
+        Ok((Catalog::load(source.as_slice(), self.settings()?.catalog.builtin)?, folder))
+    }
+
     /// A path as a person would type it from here.
     pub(crate) fn shown(&self, path: &Path) -> String {
         let relative = path.strip_prefix(&self.dir).ok().filter(|path| !path.as_os_str().is_empty());

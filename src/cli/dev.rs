@@ -1,12 +1,12 @@
 use super::context::Context;
-use super::ui::one_line;
+use super::ui::{one_line, safe};
 use super::{export, git};
 use clap::Args;
-use ledger_format::{Address, Body, Kid, Target};
+use ledger_format::{Body, Kid, Target};
 use promptos::catalog::{Catalog, Finding};
 use promptos::error::{Error, Kind, Result};
 use promptos::ledger::rfc3339 as time;
-use promptos::session::{SESSION_FILE, SessionRequest, plan_session};
+use promptos::session::{SESSION_FILE, SessionRequest, in_force, plan_session};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ impl Dev {
             catalog_version: super::version::catalog(context)?,
             salts: [context.random()?, context.random()?],
         };
-        let planned = plan_session(&catalog, &request)?;
+        let mut planned = plan_session(&catalog, &request)?;
         planned
             .warnings
             .iter()
@@ -89,11 +89,21 @@ impl Dev {
 
         let key = context.key()?;
         let ledger = context.write_or_create(&key)?;
+        let refs = planned.used().iter().map(|used| (used.reference.as_str(), used.content.blake3));
+        ledger.check_bindings(refs)?;
+        let snapshot = match in_force(&ledger, planned.used())? {
+            Ok(snapshot) => {
+                planned.govern(&snapshot);
+                Some(snapshot)
+            }
+            Err(why) => {
+                why.iter().for_each(|why| context.ui.note(&safe(why)));
+                None
+            }
+        };
         let Body::Session(session) = &planned.new.body else {
             return Err(Error::bug("a session without a body"));
         };
-        let refs = session.prompts.iter().map(|used| (used.reference.as_str(), used.content.blake3));
-        ledger.check_bindings(refs.collect::<Vec<(&str, Address)>>())?;
         let entry = context.append(&ledger, &key, &planned.new)?;
 
         let mut artifact = None;
@@ -117,8 +127,13 @@ impl Dev {
                 "prompts": session.prompts.iter().map(|used| json!({
                     "ref": used.reference, "gate": used.gate, "blake3": hex::encode(used.content.blake3.0),
                 })).collect::<Vec<_>>(),
+                "catalog": session.catalog,
+                "snapshot": snapshot.map(|snapshot| snapshot.statement.id.to_string()),
                 "artifact": artifact,
             }));
+        }
+        if let Some(snapshot) = &snapshot {
+            context.ui.note(&format!("under the snapshot {}", snapshot.statement.name));
         }
         context.ui.note(&format!(
             "session {} is entry {} of '{}', signed by '{}' with {}",

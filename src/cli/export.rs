@@ -2,11 +2,13 @@ use super::context::Context;
 use super::lookup;
 use super::ui::one_line;
 use clap::Args;
+use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Kid};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Entry, Ledger};
 use promptos::session::{
-    SESSION_EVIDENCE, SESSION_FILE, find_session, session_json, strict_v1, write_atomically,
+    SESSION_EVIDENCE, SESSION_FILE, SNAPSHOT_EVIDENCE, find_session, session_json, strict_v1,
+    write_atomically,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The checksum file of a strict export.
 const OLD_SUM: &str = "prompt_session.sha256";
 
-/// Write a session as prompt_session.json with its evidence beside it
+/// Write a session as prompt_session.json with its evidence beside it, or the evidence of a snapshot
 #[derive(Args)]
 pub(crate) struct Export {
     /// The folder to write to; it is made when it is not there
@@ -23,6 +25,9 @@ pub(crate) struct Export {
     /// A session id, an entry, or a prompt_session.json; by default your latest session
     #[arg(long, alias = "session-file", value_name = "SESSION")]
     session: Option<String>,
+    /// Write the evidence of a snapshot instead: its statement and every file
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["session", "strict_v1"])]
+    snapshot: Option<String>,
     /// Replace files that are there and differ
     #[arg(long)]
     force: bool,
@@ -34,6 +39,9 @@ pub(crate) struct Export {
 impl Export {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read()?;
+        if let Some(name) = &self.snapshot {
+            return self.export_snapshot(context, &ledger, name);
+        }
         let entry = match &self.session {
             Some(wanted) => session(&ledger, wanted)?,
             None => {
@@ -58,6 +66,29 @@ impl Export {
         }
         context.ui.line(&one_line(&file.to_string_lossy(), 4096))?;
         context.ui.line(&one_line(&evidence.to_string_lossy(), 4096))
+    }
+}
+
+impl Export {
+    fn export_snapshot(&self, context: &Context<'_>, ledger: &Ledger, name: &str) -> Result<()> {
+        let entry = super::snapshot::find(ledger, name)?;
+        let path = self.artifacts_dir.join(SNAPSHOT_EVIDENCE);
+        let tar = ledger.take_evidence(&entry)?;
+        // Evidence of the same snapshot against a newer checkpoint is as good as the one that may be there.
+        let same = |tar: &[u8]| {
+            Evidence::open(tar).is_ok_and(|there| there.subject.statement.id == entry.statement.id)
+        };
+        let force = self.force || std::fs::read(&path).is_ok_and(|there| same(&there));
+        write_atomically(&path, &tar, force)?;
+        if context.ui.json {
+            return context.ui.report(
+                "export",
+                json!({
+                    "entry": super::show::entry_json(&entry), "snapshot": entry.statement.name, "evidence": path,
+                }),
+            );
+        }
+        context.ui.line(&one_line(&path.to_string_lossy(), 4096))
     }
 }
 

@@ -18,6 +18,7 @@ mod lookup;
 mod pin;
 mod session;
 mod show;
+mod snapshot;
 mod trace;
 mod ui;
 mod verify;
@@ -84,6 +85,8 @@ enum Command {
     Export(export::Export),
     Attach(attach::Attach),
     Trace(trace::Trace),
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     VerifyChain(verify_chain::VerifyChain),
     Verify(verify::Verify),
     Log(log::Log),
@@ -154,6 +157,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Export(command) => command.run(&context),
         Command::Attach(command) => command.run(&context),
         Command::Trace(command) => command.run(&context),
+        Command::Snapshot(command) => command.run(&context),
         Command::VerifyChain(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
         Command::Log(command) => command.run(&context),

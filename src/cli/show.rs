@@ -28,7 +28,7 @@ impl Show {
         let files = files.collect::<Result<Vec<_>>>()?;
         if context.ui.json {
             let files = files.iter().map(|(file, state)| {
-                json!({"path": file.path, "blake3": hex::encode(file.content.blake3.0), "size": file.content.size, "kept": file.kept, "state": state})
+                json!({"path": file.path, "ref": file.reference, "blake3": hex::encode(file.content.blake3.0), "size": file.content.size, "kept": file.kept, "state": state})
             });
             return context.ui.report("show", json!({
                 "entry": entry_json(&entry),
@@ -93,7 +93,7 @@ fn contents(ledger: &Ledger, statement: &Statement) -> Result<Vec<(String, &'sta
 }
 
 /// What became of a file in a manifest: `kept`, `listed` when only its digest was recorded, `erased` or `missing`.
-fn file_state(ledger: &Ledger, file: &ManifestFile) -> Result<&'static str> {
+pub(crate) fn file_state(ledger: &Ledger, file: &ManifestFile) -> Result<&'static str> {
     Ok(match ledger.blob_state(&file.content.blake3)? {
         BlobState::Erased => "erased",
         BlobState::Present(_) if file.kept => "kept",
@@ -139,6 +139,7 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
                 .map(|used| ("prompt", format!("{} {}", used.reference, used.content.blake3)));
             let mut lines: Vec<_> = used.collect();
             lines.push(("versions", format!("promptos {}, catalog {}", session.tool, session.catalog)));
+            lines.extend(session.snapshot.iter().map(|id| ("snapshot", id.to_string())));
             lines.push(("lint", format!("passed, {} warnings", session.lint_warnings)));
             lines.extend(session.target.iter().map(|target| {
                 (
@@ -180,7 +181,10 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
         }
         Body::Erase(erase) => vec![("erased", erase.content.to_string())],
         Body::Snapshot(snapshot) => {
-            snapshot.commit.iter().map(|commit| ("commit", hex::encode(commit))).collect()
+            let commit = snapshot.commit.iter().map(|commit| ("commit", hex::encode(commit)));
+            let tag = snapshot.tag.iter().map(|tag| ("tag", tag.clone()));
+            let lint = format!("{} errors, {} warnings", snapshot.lint_errors, snapshot.lint_warnings);
+            commit.chain(tag).chain([("lint", lint)]).collect()
         }
         Body::Prompt(_) | Body::Unknown => Vec::new(),
     }

@@ -2,7 +2,7 @@ use super::context::Context;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Class, Details, EntryId, Failure, Kid};
+use ledger_format::{Body, Class, Details, EntryId, Failure, Kid, Statement};
 use promptos::error::{Error, Kind, Result};
 use promptos::keys;
 use promptos::ledger::held_checkpoint;
@@ -65,6 +65,7 @@ impl Verify {
                 "contents": evidence.blobs.len(),
                 "erased": evidence.erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "sessions": super::show::sessions_json(&statement.body),
+                "snapshot": cited_snapshot(&evidence).map(|cited| json!({"name": cited.name, "entry": cited.id.to_string()})),
                 "nested": evidence.nested.iter().map(|e| e.subject.statement.id.to_string()).collect::<Vec<_>>(),
                 "unexpected": evidence.unexpected,
             }))?;
@@ -114,7 +115,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// What is no evidence at all is a mistake; what claims to be and does not hold is a violation.
-fn refused(path: &Path, bytes: &[u8], failure: &Failure) -> Error {
+pub(crate) fn refused(path: &Path, bytes: &[u8], failure: &Failure) -> Error {
     // Both, so that no single change makes evidence look like a mere mistake.
     if !bytes.starts_with(b"subject.cose\0") && bytes.get(257..262) != Some(b"ustar") {
         return Error::failed(format!("{} is not an evidence tar", path.display()))
@@ -176,6 +177,20 @@ fn print(
     line("signer", format!("{} {DIM}{}{DIM:#}", safe(&statement.issuer), statement.kid))?;
     line("time", format!("{} {DIM}as claimed{DIM:#}", time(statement.time)))?;
     line("ledger", format!("{} {DIM}as of {} entries{DIM:#}", evidence.checkpoint.origin, head.size))?;
+    if let Some(cited) = cited_snapshot(evidence) {
+        line(
+            "snapshot",
+            format!("{} {DIM}{}, as its signer says{DIM:#}", one_line(&cited.name, 120), cited.id),
+        )?;
+    }
+    if let Body::Snapshot(snapshot) = &statement.body {
+        if let Some(commit) = &snapshot.commit {
+            line("commit", hex::encode(commit))?;
+        }
+        // All but the list itself.
+        let files = evidence.blobs.keys().filter(|address| **address != snapshot.manifest.blake3).count();
+        line("contents", format!("{files} {DIM}the exact bytes are here{DIM:#}"))?;
+    }
     if let Body::Session(session) = &statement.body {
         for used in &session.prompts {
             let erased = evidence.erased.contains(&used.content.blake3);
@@ -231,6 +246,13 @@ fn print(
         }
         _ => line("trust", format!("{WARN}self-consistent only: anyone could have made this{WARN:#}")),
     }
+}
+
+/// The snapshot that a session stands under.
+fn cited_snapshot(evidence: &Evidence) -> Option<&Statement> {
+    let Body::Session(session) = &evidence.subject.statement.body else { return None };
+    let mut statements = evidence.entries.iter().map(|item| &item.statement);
+    statements.find(|statement| Some(statement.id) == session.snapshot)
 }
 
 /// What the run's signer said of a session of another ledger.

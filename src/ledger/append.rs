@@ -11,9 +11,10 @@ use ledger_format::{
     Address, Body, Checkpoint, Class, Descriptor, Draft, DraftError, Enrolment, EntryId, Failure, Kid,
     Manifest, Previous, PublicKey, SignError, Signer, Statement,
 };
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Other writers can win the race for the next index so often before we give up.
 const ATTEMPTS: usize = 100;
@@ -58,16 +59,34 @@ impl Content {
         }
     }
 
-    fn open(&self) -> Result<NewBlob<'_>> {
+    fn open(&self) -> NewBlob<'_> {
         let source: Box<dyn Read + '_> = match self {
             Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
-            Self::File(_, path) => Box::new(
-                File::open(path)
-                    .map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?,
-            ),
+            Self::File(_, path) => Box::new(Lazy::Closed(path)),
         };
         let descriptor = self.descriptor();
-        Ok(NewBlob { address: descriptor.blake3.0, size: descriptor.size, source })
+        NewBlob { address: descriptor.blake3.0, size: descriptor.size, source }
+    }
+}
+
+/// A file that is open only while it is read: a batch may name more files than a process can hold open.
+enum Lazy<'a> {
+    Closed(&'a Path),
+    Open(File),
+    Done,
+}
+
+impl Read for Lazy<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if let Self::Closed(path) = self {
+            *self = Self::Open(File::open(path)?);
+        }
+        let Self::Open(file) = self else { return Ok(0) };
+        let read = file.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            *self = Self::Done;
+        }
+        Ok(read)
     }
 }
 
@@ -138,18 +157,20 @@ impl Ledger {
     /// # Errors
     /// Findings, naming both digests and the entry that bound the first.
     pub fn check_bindings<'a>(&self, refs: impl IntoIterator<Item = (&'a str, Address)>) -> Result<()> {
-        for (reference, content) in refs {
-            let Some((bound, entry)) = self.bound(reference)? else { continue };
-            if bound != content {
-                let statement = &entry.statement;
-                return Err(Error::findings(format!("{reference} is bound to other bytes"))
-                    .hint(format!("bound   {bound}"))
-                    .hint(format!("now     {content}"))
-                    .hint(format!("by      entry {} ({}) {}", entry.index, statement.subject(), statement.id))
-                    .hint("a prompt's version never changes: give the new text a new version"));
-            }
-        }
-        Ok(())
+        let refs: BTreeMap<&str, Address> = refs.into_iter().collect();
+        let otherwise = self.bound_otherwise(refs.iter().map(|(name, content)| (*name, *content)))?;
+        let Some((reference, bound, at)) = otherwise.first() else { return Ok(()) };
+        let entry = self.expect_entry(*at)?;
+        let statement = &entry.statement;
+        let more = match otherwise.len() - 1 {
+            0 => String::new(),
+            more => format!(", and so are {more} others"),
+        };
+        Err(Error::findings(format!("{reference} is bound to other bytes{more}"))
+            .hint(format!("bound   {bound}"))
+            .hint(format!("now     {}", refs.get(reference).unwrap_or(bound)))
+            .hint(format!("by      entry {} ({}) {}", entry.index, statement.subject(), statement.id))
+            .hint("a prompt's version never changes: give the new text a new version"))
     }
 
     /// Appends one statement: judged, signed, stored with its content in one commit.
@@ -220,7 +241,7 @@ impl Ledger {
         for address in &batch.erase {
             batch.index.extend(self.rows_of_document(&Address(*address))?.into_iter().map(|row| (row, None)));
         }
-        batch.blobs = new.contents.iter().map(Content::open).collect::<Result<_>>()?;
+        batch.blobs = new.contents.iter().map(Content::open).collect();
         let stored = self.store.commit(batch);
         let entry = super::Entry { index: head.size, statement };
         match stored {

@@ -5,6 +5,7 @@ use super::{Blob, Entry, Ledger, index};
 use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
 use ledger_format::{Address, Body, Checkpoint, Cited, InclusionProof, Statement};
+use std::collections::BTreeSet;
 
 impl Ledger {
     /// The evidence tar for one entry, against the ledger's present checkpoint.
@@ -24,15 +25,20 @@ impl Ledger {
         for entry in self.of_kind("key")? {
             others.push(item(&entry)?);
         }
-        let mut carried = vec![entry.clone()];
+        let mut cited = Vec::new();
         for id in entry.statement.body.cites() {
-            let cited = self.by_id(&id)?.ok_or_else(|| index::damaged("a cited entry"))?;
-            others.push(item(&cited)?);
-            carried.push(cited);
+            let entry = self.by_id(&id)?.ok_or_else(|| index::damaged("a cited entry"))?;
+            others.push(item(&entry)?);
+            cited.push(entry.statement);
         }
+        let present = |address: &Address| match self.blob(address)? {
+            Blob::Present(bytes) => Ok::<_, Error>(Some(bytes)),
+            _ => Ok(None),
+        };
+        let carried = evidence::carried(&entry.statement, &cited, present)?;
+        let carried = carried.map_err(|f| Error::integrity(f.to_string()))?;
         let mut blobs = Vec::new();
-        for descriptor in carried.iter().flat_map(|entry| entry.statement.body.contents()) {
-            let address = descriptor.blake3;
+        for address in carried.iter().map(|descriptor| descriptor.blake3).collect::<BTreeSet<_>>() {
             match self.blob(&address)? {
                 Blob::Present(bytes) => blobs.push(bytes),
                 Blob::Erased => {

@@ -31,7 +31,7 @@ pub(crate) enum Table {
     Content = b'c',
     /// ref, 0, index -> nothing: the session used this ref.
     RefUse = b'u',
-    /// entry id of a session, index -> nothing: the run cites this session.
+    /// entry id, index -> nothing: the run cites this session, or the session this snapshot.
     CitedBy = b'p',
 }
 
@@ -115,16 +115,15 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
         (key(Table::SignedBy, &[&s.kid.0, &at]), s.kind.as_bytes().to_vec()),
     ];
     let content = |address: &Address| (key(Table::Content, &[&address.0, &at]), Vec::new());
+    let cites = |id: &EntryId| (key(Table::CitedBy, &[&id.0, &at]), Vec::new());
     rows.extend(s.body.contents().into_iter().map(|d| content(&d.blake3)));
     match &s.body {
         Body::Session(session) => {
             let used = session.prompts.iter();
             rows.extend(used.map(|u| (key(Table::RefUse, &[u.reference.as_bytes(), &[0], &at]), Vec::new())));
+            rows.extend(session.snapshot.iter().map(cites));
         }
-        Body::Run(run) => {
-            let cited = run.sessions.iter();
-            rows.extend(cited.map(|c| (key(Table::CitedBy, &[&c.entry.0, &at]), Vec::new())));
-        }
+        Body::Run(run) => rows.extend(run.sessions.iter().map(|cited| cites(&cited.entry))),
         _ => {}
     }
     let files = documents.manifest.iter().flat_map(|manifest| &manifest.files);
@@ -220,6 +219,19 @@ pub(crate) fn key_records(store: &dyn Store) -> Result<Vec<KeyRecord>> {
     Ok(records)
 }
 
+/// The index of the snapshot of this name. A statement of another version takes no name.
+pub(crate) fn snapshot(store: &dyn Store, name: &str) -> Result<Option<u64>> {
+    let subject = key(Table::Subject, &[b"snapshot/", name.as_bytes(), &[0]]);
+    for at in indexes(store, &subject, false, usize::MAX)? {
+        let bytes = store.statement(at)?.ok_or_else(|| damaged("a snapshot's name"))?;
+        let statement = Statement::decode(bytes).map_err(|_| damaged("a snapshot's name"))?;
+        if matches!(statement.body, Body::Snapshot(_)) && statement.name == name {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
 /// Visits the indexes at the end of the keys that begin with `prefix`.
 pub(crate) fn indexes(store: &dyn Store, prefix: &[u8], reverse: bool, limit: usize) -> Result<Vec<u64>> {
     let mut found = Vec::new();
@@ -249,6 +261,10 @@ impl View for IndexView<'_> {
         let bytes = self.0.statement(index)?.ok_or_else(|| damaged("an entry id"))?;
         let statement = Statement::decode(bytes).ok().filter(|s| s.id == *id);
         Ok(Some((index, statement.ok_or_else(|| damaged("an entry id"))?.kind)))
+    }
+
+    fn has_snapshot(&self, name: &str) -> Result<bool> {
+        Ok(snapshot(self.0, name)?.is_some())
     }
 
     fn active_admins(&self) -> Result<u64> {

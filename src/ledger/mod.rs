@@ -8,6 +8,7 @@ mod erase;
 mod evidence;
 mod index;
 mod pin;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -247,12 +248,12 @@ impl Ledger {
         self.entries_at(&index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]), false, usize::MAX)
     }
 
-    /// The runs that cite this session, oldest first.
+    /// The runs that cite this session, or the sessions that cite this snapshot, oldest first.
     ///
     /// # Errors
     /// As [`Self::entry`].
-    pub fn runs_citing(&self, session: &EntryId) -> Result<Vec<Entry>> {
-        self.entries_at(&index::key(index::Table::CitedBy, &[&session.0]), false, usize::MAX)
+    pub fn citing(&self, cited: &EntryId) -> Result<Vec<Entry>> {
+        self.entries_at(&index::key(index::Table::CitedBy, &[&cited.0]), false, usize::MAX)
     }
 
     fn entries_at(&self, prefix: &[u8], reverse: bool, limit: usize) -> Result<Vec<Entry>> {

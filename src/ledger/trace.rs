@@ -93,7 +93,7 @@ impl Ledger {
     /// When the store cannot be read; what does not hold is a step's verdict.
     pub fn trace_entry(&self, entry: &Entry) -> Result<Traced> {
         let used_by = match &entry.statement.body {
-            Body::Session(_) => self.runs_of(&entry.statement.id)?,
+            Body::Session(_) | Body::Snapshot(_) => self.users(&entry.statement.id)?,
             Body::Prompt(prompt) => self.users_of(&entry.statement.name, &prompt.content.blake3)?,
             _ => Vec::new(),
         };
@@ -105,7 +105,7 @@ impl Ledger {
     /// # Errors
     /// As [`Self::trace_entry`].
     pub fn trace_foreign(&self, id: &EntryId) -> Result<Option<Traced>> {
-        let runs = self.runs_citing(id)?;
+        let runs = self.citing(id)?;
         let Some(run) = runs.first() else { return Ok(None) };
         let Body::Run(body) = &run.statement.body else { return Ok(None) };
         let Some(cited) = body.sessions.iter().find(|cited| cited.entry == *id) else { return Ok(None) };
@@ -144,10 +144,11 @@ impl Ledger {
             Body::Session(session) => session.prompts.iter().find(|used| used.content.blake3 == *address),
             _ => None,
         });
+        let in_catalog = listed.and_then(|file| file.reference.clone());
         let (what, name) = match (&first.statement.body, prompt, listed) {
             (_, Some(used), _) => ("prompt", used.reference.clone()),
             (Body::Prompt(_), ..) => ("prompt", first.statement.name.clone()),
-            (.., Some(file)) => ("file", file.path.clone()),
+            (.., Some(file)) => in_catalog.map_or(("file", file.path.clone()), |name| ("prompt", name)),
             _ => ("content", first.statement.subject()),
         };
         let mut to = Vec::new();
@@ -164,16 +165,17 @@ impl Ledger {
         let mut used_by = Vec::new();
         for entry in &entries {
             let mut step = self.step(entry)?;
-            if matches!(entry.statement.body, Body::Session(_)) {
-                step.steps = self.runs_of(&entry.statement.id)?;
+            if matches!(entry.statement.body, Body::Session(_) | Body::Snapshot(_)) {
+                step.steps = self.users(&entry.statement.id)?;
             }
             used_by.push(step);
         }
         Ok(Some(Traced { to, used_by }))
     }
 
-    fn runs_of(&self, session: &EntryId) -> Result<Vec<Step>> {
-        self.runs_citing(session)?.iter().map(|run| self.bare_step(run)).collect()
+    /// The runs that cite a session, or the sessions that stood under a snapshot.
+    fn users(&self, cited: &EntryId) -> Result<Vec<Step>> {
+        self.citing(cited)?.iter().map(|run| self.bare_step(run)).collect()
     }
 
     /// The sessions that used a ref with this content, each with its runs.
@@ -184,7 +186,7 @@ impl Ledger {
             let same = |used: &&ledger_format::Used| used.reference == reference;
             if session.prompts.iter().find(same).is_some_and(|used| used.content.blake3 == *content) {
                 let mut step = self.bare_step(&entry)?;
-                step.steps = self.runs_of(&entry.statement.id)?;
+                step.steps = self.users(&entry.statement.id)?;
                 steps.push(step);
             }
         }
@@ -220,12 +222,21 @@ impl Ledger {
                 }
             }
             Body::Session(session) => {
+                if let Some(id) = &session.snapshot {
+                    step.steps.push(match self.by_id(id)? {
+                        Some(snapshot) => self.bare_step(&snapshot)?,
+                        None => unknown_entry("snapshot", id, "it is not in this ledger"),
+                    });
+                }
                 for used in &session.prompts {
                     step.steps.push(self.content_step("prompt", &used.reference, &used.content)?);
                 }
             }
             Body::Prompt(prompt) => {
                 step.steps.push(self.content_step("prompt", &entry.statement.name, &prompt.content)?);
+            }
+            Body::Snapshot(snapshot) => {
+                step.steps.push(self.content_step("manifest", &entry.statement.name, &snapshot.manifest)?);
             }
             Body::Import(import) => {
                 // Whoever imported it vouches for having seen it, not for what it says.
@@ -241,14 +252,14 @@ impl Ledger {
         let Some(foreign) = &cited.foreign else {
             return match self.by_id(&cited.entry)? {
                 Some(session) => self.step(&session),
-                None => Ok(unknown_session(&cited.entry, "it is not in this ledger")),
+                None => Ok(unknown_entry("session", &cited.entry, "it is not in this ledger")),
             };
         };
         let evidence = match foreign_evidence(self, cited) {
             Ok(Some((_, evidence))) => evidence,
-            Ok(None) => return Ok(unknown_session(&cited.entry, "its evidence is not here")),
+            Ok(None) => return Ok(unknown_entry("session", &cited.entry, "its evidence is not here")),
             Err(error) if error.kind() == Kind::Integrity => {
-                return Ok(unknown_session(&cited.entry, &error.to_string()));
+                return Ok(unknown_entry("session", &cited.entry, &error.to_string()));
             }
             Err(error) => return Err(error),
         };
@@ -256,10 +267,19 @@ impl Ledger {
         let mut entry = signed(evidence.subject.proof.index, statement);
         entry.ledger = Some(hex::encode(foreign.ledger.0));
         entry.trusted = Some(foreign.trusted);
-        let prompts = match &statement.body {
-            Body::Session(session) => session.prompts.as_slice(),
-            _ => &[],
+        let (prompts, snapshot) = match &statement.body {
+            Body::Session(session) => (session.prompts.as_slice(), session.snapshot),
+            _ => (&[][..], None),
         };
+        // Opening the evidence has checked this statement too.
+        let snapshot =
+            evidence.entries.iter().filter(|item| Some(item.statement.id) == snapshot).map(|item| {
+                let mut entry = signed(item.proof.index, &item.statement);
+                entry.ledger = Some(hex::encode(foreign.ledger.0));
+                let (what, name) = (item.statement.kind.clone(), item.statement.name.clone());
+                let verdict = "ok".to_owned();
+                Step { what, name, entry: Some(entry), content: None, verdict, note: None, steps: Vec::new() }
+            });
         let step = |used: &ledger_format::Used| {
             // Opening the evidence has checked every content in it.
             let erased = evidence.erased.contains(&used.content.blake3);
@@ -274,7 +294,7 @@ impl Ledger {
             content: None,
             verdict: "ok".to_owned(),
             note: None,
-            steps: prompts.iter().map(step).collect(),
+            steps: snapshot.chain(prompts.iter().map(step)).collect(),
         })
     }
 
@@ -309,8 +329,8 @@ impl Ledger {
     }
 }
 
-fn unknown_session(id: &EntryId, why: &str) -> Step {
-    let (what, name) = ("session".to_owned(), id.to_string());
+fn unknown_entry(what: &str, id: &EntryId, why: &str) -> Step {
+    let (what, name) = (what.to_owned(), id.to_string());
     Step { what, name, entry: None, content: None, verdict: why.to_owned(), note: None, steps: Vec::new() }
 }
 

@@ -83,6 +83,7 @@ fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
             "session": statement.name,
             "head": { "size": statement.head.size, "root": hex::encode(statement.head.root) },
             "catalog_version": session.catalog,
+            "snapshot": session.snapshot.map(|id| id.to_string()),
             "prompts": prompts.collect::<Vec<_>>(),
             "signer": { "iss": statement.issuer, "kid": statement.kid.to_string() },
         },

@@ -143,7 +143,7 @@ pub fn plan_run(ledger: &Ledger, request: &AttachRequest<'_>) -> Result<PlannedR
         if request.store {
             contents.push(Content::File(content.clone(), path));
         }
-        listed.push(ManifestFile { path: relative, content, kept });
+        listed.push(ManifestFile { path: relative, reference: None, content, kept });
     }
     let artifacts = listed.clone();
     let manifest = Manifest { salt: request.salt, files: listed }.to_bytes();

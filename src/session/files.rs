@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-/// How the name of a file begins that [`write_atomically`] has not finished. A killed process leaves it.
-const UNFINISHED: &str = ".promptos-unfinished-";
+/// How the name of a file or folder begins that is not finished. A killed process leaves it.
+pub(super) const UNFINISHED: &str = ".promptos-unfinished-";
 
 /// Describes a file of any size in flat memory, and looks for secrets in it.
 ///

@@ -1,26 +1,35 @@
 //! The governed workflow on top of the ledger: recording sessions, handing them on as files, attaching
-//! them to runs, importing old ones, and the duties that one person may not combine.
+//! them to runs, importing old ones, the duties that one person may not combine, and releases of the catalog.
 
 mod artifact;
 mod attach;
+mod checkout;
 mod duties;
 mod files;
 mod import;
 mod json;
 mod record;
 mod settings;
+mod snapshot;
 
 pub use artifact::{SessionFile, check_session_file, find_session, session_json, strict_v1};
 pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
+pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use record::{Planned, SessionRequest, plan_session};
 pub use settings::{Separation, Settings};
+pub use snapshot::{
+    Changed, Difference, FileOf, Listed, PlannedSnapshot, SnapshotRequest, difference, in_force,
+    list_catalog, plan_snapshot,
+};
 
 /// The evidence tar that stands beside a `prompt_session.json`.
 pub const SESSION_FILE: &str = "prompt_session.json";
 /// See [`SESSION_FILE`].
 pub const SESSION_EVIDENCE: &str = "prompt_session.evidence.tar";
+/// The evidence of a snapshot.
+pub const SNAPSHOT_EVIDENCE: &str = "snapshot.evidence.tar";
 /// The evidence of a run.
 pub const RUN_EVIDENCE: &str = "run.evidence.tar";

@@ -3,7 +3,7 @@
 use super::files::describe;
 use crate::catalog::{self, Catalog, Finding, Prompt, secrets};
 use crate::error::{Error, Result};
-use crate::ledger::{Content, New};
+use crate::ledger::{Content, Entry, New};
 use ledger_format::{
     Body, DETAILS_TYPE, Descriptor, Details, MANIFEST_TYPE, MAX_LIST, Manifest, ManifestFile, Session,
     Target, Used,
@@ -30,7 +30,7 @@ pub struct SessionRequest<'a> {
     pub allow_secret: Option<&'a str>,
     /// This program's version.
     pub tool: String,
-    /// The catalog's version.
+    /// The catalog's version, if no snapshot is in force.
     pub catalog_version: String,
     /// Random bytes for the details and for the manifest.
     pub salts: [[u8; 16]; 2],
@@ -46,6 +46,25 @@ pub struct Planned<'c> {
     pub warnings: Vec<Finding>,
     /// Other things that a person should know: deprecated prompts, allowed secrets.
     pub remarks: Vec<String>,
+}
+
+impl Planned<'_> {
+    /// The prompts as the statement will name them.
+    #[must_use]
+    pub fn used(&self) -> &[Used] {
+        match &self.new.body {
+            Body::Session(session) => &session.prompts,
+            _ => &[],
+        }
+    }
+
+    /// Puts the session under a snapshot, whose name is then the catalog's version.
+    pub fn govern(&mut self, snapshot: &Entry) {
+        if let Body::Session(session) = &mut self.new.body {
+            session.snapshot = Some(snapshot.statement.id);
+            session.catalog.clone_from(&snapshot.statement.name);
+        }
+    }
 }
 
 /// Lints and resolves the prompts, checks texts and attachments, and puts the statement together.
@@ -94,7 +113,7 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
             );
         }
         contents.push(Content::File(content.clone(), path.clone()));
-        files.push(ManifestFile { path: name, content, kept: true });
+        files.push(ManifestFile { path: name, reference: None, content, kept: true });
     }
     if !hits.is_empty() {
         let listed = hits
@@ -127,6 +146,7 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
         lint_warnings: warnings.len() as u64,
         target: request.target.clone(),
         attachments,
+        snapshot: None,
     };
     let new = New { name: request.id.clone(), body: Body::Session(session), contents, next_log_key: None };
     Ok(Planned { new, prompts, warnings, remarks })

@@ -35,8 +35,8 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
     // The same content as prompt and as attachment: two reasons for one row of the index.
     let twice = Descriptor::of(prompt, "text/markdown");
     let files = vec![
-        ManifestFile { path: "a".to_owned(), content: file.clone(), kept: true },
-        ManifestFile { path: "b".to_owned(), content: twice.clone(), kept: true },
+        ManifestFile { path: "a".to_owned(), reference: None, content: file.clone(), kept: true },
+        ManifestFile { path: "b".to_owned(), reference: None, content: twice.clone(), kept: true },
     ];
     let manifest = Manifest { salt: [6; 16], files }.to_bytes();
     let (about_details, about_manifest) =
@@ -49,6 +49,7 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
         lint_warnings: 0,
         target: None,
         attachments: Some(about_manifest.clone()),
+        snapshot: None,
     };
     let contents = vec![
         Blob::Bytes(twice, prompt.to_vec()),
@@ -62,7 +63,12 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
 pub(crate) fn run(cited: &Entry) -> New {
     let record = b"{\"run_id\": \"r\"}";
     let about = Descriptor::of(record, "application/json");
-    let files = vec![ManifestFile { path: "record.json".to_owned(), content: about.clone(), kept: true }];
+    let files = vec![ManifestFile {
+        path: "record.json".to_owned(),
+        reference: None,
+        content: about.clone(),
+        kept: true,
+    }];
     let manifest = Manifest { salt: [7; 16], files }.to_bytes();
     let about_manifest = Descriptor::of(&manifest, MANIFEST_TYPE);
     let body = Run {

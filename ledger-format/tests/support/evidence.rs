@@ -11,6 +11,8 @@ use ledger_format::evidence::{self, Item};
 use ledger_format::*;
 
 type Files = Vec<(String, Vec<u8>)>;
+/// Takes name, rules, what it is, the log, the tar, and the parts that nothing calls for.
+type Accept<'a> = dyn FnMut(&str, &'static str, &str, &Log, Vec<u8>, &[&str]) + 'a;
 
 /// The files of a tar that `evidence::pack` wrote.
 pub fn files(tar: &[u8]) -> Files {
@@ -239,7 +241,7 @@ fn released() -> Log {
     log
 }
 
-fn snapshots_accepted(yes: &mut dyn FnMut(&str, &'static str, &str, &Log, Vec<u8>, &[&str])) {
+fn snapshots_accepted(yes: &mut Accept<'_>) {
     let (log, note, catalog) = (released(), details("a note"), log::catalog());
     yes(
         "snapshot",

@@ -208,7 +208,12 @@ fn large(n: u8) -> Vec<u8> {
 fn attach_large(new: &mut New, n: u8) {
     let bytes = large(n);
     let content = Descriptor::of(&bytes, "application/octet-stream");
-    let files = vec![ManifestFile { path: "large.bin".into(), content: content.clone(), kept: true }];
+    let files = vec![ManifestFile {
+        path: "large.bin".into(),
+        reference: None,
+        content: content.clone(),
+        kept: true,
+    }];
     let list = Manifest { salt: [n; 16], files }.to_bytes();
     let described = Descriptor::of(&list, MANIFEST_TYPE);
     if let Body::Session(session) = &mut new.body {

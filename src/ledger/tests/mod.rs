@@ -161,6 +161,7 @@ impl Book {
             lint_warnings: 0,
             target: None,
             attachments,
+            snapshot: None,
         });
         New { name: format!("s-{n}"), body, contents, next_log_key: None }
     }
@@ -199,6 +200,7 @@ fn manifest(n: u8, kept: bool) -> (Descriptor, Vec<Content>) {
     let texts = [same.clone(), format!("file {n}").into_bytes(), same];
     let files = texts.iter().zip(["a.txt", "b.txt", "c.txt"]).map(|(text, path)| ManifestFile {
         path: path.into(),
+        reference: None,
         content: Descriptor::of(text, "text/plain"),
         kept,
     });

@@ -46,7 +46,7 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
         let citing =
             |other: &Said| matches!(other.body, Body::Run(_)) && other.body.cites().contains(&said.id);
         let citing = model.at(citing);
-        assert_eq!(ats(&ledger.runs_citing(&said.id).unwrap()), citing);
+        assert_eq!(ats(&ledger.citing(&said.id).unwrap()), citing);
         if matches!(said.body, Body::Session(_)) {
             let traced = ledger.trace_entry(&entry).unwrap();
             assert!(traced.holds(), "{traced:?}");
@@ -55,7 +55,7 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
         }
     }
     let unknown = EntryId([0xEE; 32]);
-    assert!(ledger.by_id(&unknown).unwrap().is_none() && ledger.runs_citing(&unknown).unwrap().is_empty());
+    assert!(ledger.by_id(&unknown).unwrap().is_none() && ledger.citing(&unknown).unwrap().is_empty());
     assert!(ledger.by_id_prefix("xy", 9).is_err() && ledger.contents_by_prefix("0g", 9).is_err());
 
     for seed in 0..9 {

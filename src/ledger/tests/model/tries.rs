@@ -141,8 +141,9 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
                 manifest
             });
             let (tool, catalog) = ("v1".into(), "c1".into());
+            let (lint_warnings, target, snapshot) = (0, None, None);
             let session =
-                Session { prompts, details, tool, catalog, lint_warnings: 0, target: None, attachments };
+                Session { prompts, details, tool, catalog, lint_warnings, target, attachments, snapshot };
             plain(format!("s-{n}"), Body::Session(session), contents)
         }
         Say::Run { cites, sessions } => {
