@@ -10,7 +10,7 @@ use ledger_format::{Address, Checkpoint, Descriptor, Draft, Head, Statement, tre
 use promptos::error::{Kind, Result};
 use promptos::ledger::{Author, Content as Blob, Create, Ledger, Options, audit};
 use promptos::store::{Access, Content, MemoryStore, TileId};
-use small::{FOUNDER, LAST, LOG, NEXT_LOG, PROMPT, RUN, SESSION, USER, build, key, session};
+use small::{FOUNDER, LAST, LOG, NEXT_LOG, PROMPT, RUN, SESSION, UNDER, USER, build, key, session};
 use std::path::Path;
 use std::time::Duration;
 
@@ -289,7 +289,7 @@ fn signed_without_the_right() {
     finds(&base, "key-not-allowed", |content| push(content, revoked));
     let admin = again(&base, 1, USER, |s| {
         s.issuer = "u".to_owned();
-        s.head = Head { size: 8, root: root_of(&base, 8) };
+        s.head = Head { size: LAST, root: root_of(&base, usize::try_from(LAST).unwrap()) };
     });
     finds(&base, "key-not-allowed", |content| drop(content.statements.insert(LAST, admin)));
     let rebound = session(b"other bytes", "three");
@@ -298,6 +298,21 @@ fn signed_without_the_right() {
         s.head = base.head.unwrap();
     });
     finds(&base, "ref-rebound", |content| push(content, rebound));
+    // The name of a snapshot that was there, for the same files.
+    let release = again(&base, SESSION, FOUNDER, |s| {
+        let snapshot = small::snapshot("v1");
+        (s.kind, s.name, s.body) = ("snapshot".to_owned(), snapshot.name, snapshot.body);
+        s.head = base.head.unwrap();
+    });
+    finds(&base, "ref-rebound", |content| push(content, release));
+    // A session under what is no snapshot.
+    let under = again(&base, SESSION, FOUNDER, |s| {
+        if let ledger_format::Body::Session(session) = &mut s.body {
+            session.snapshot = Some(statement(&base, RUN).id);
+        }
+        s.head = base.head.unwrap();
+    });
+    finds(&base, "malformed", |content| push(content, under));
     let past = again(&base, SESSION, FOUNDER, |_| {});
     finds(&base, "broken-head", |content| push(content, past));
 }
@@ -357,8 +372,8 @@ fn statements_of_other_ledgers() {
     // Another ledger of the same people, with the same history to the byte but for the nonce.
     let stranger = build(10, "two");
     for at in 1..=LAST {
-        // The run cites a session that is not here at all.
-        let code = if at == RUN { "broken-head" } else { "forked-head" };
+        // They cite a session and a snapshot that are not here at all.
+        let code = if [RUN, UNDER].contains(&at) { "broken-head" } else { "forked-head" };
         finds(&base, code, |content| drop(content.statements.insert(at, stranger.statements[&at].clone())));
     }
     finds(&base, "bad-signature", |content| {
@@ -368,15 +383,15 @@ fn statements_of_other_ledgers() {
         forged.extend_from_slice(&own[own.len() - 64..]);
         content.statements.insert(SESSION, forged);
     });
-    // A copy that went on differently from entry 7 on: its entry 7 would fit, its entry 8 does not.
+    // A copy that went on differently from the second session on: that one would fit, its last entry does not.
     let fork = build(9, "three");
-    assert_eq!(fork.statements[&6], base.statements[&6]);
-    assert_ne!(fork.statements[&7], base.statements[&7]);
+    assert_eq!(fork.statements[&(UNDER - 1)], base.statements[&(UNDER - 1)]);
+    assert_ne!(fork.statements[&UNDER], base.statements[&UNDER]);
     finds(&base, "forked-head", |content| {
         content.statements.insert(LAST, fork.statements[&LAST].clone());
     });
     finds(&base, "forked-head", |content| {
-        content.statements.insert(7, fork.statements[&7].clone());
+        content.statements.insert(UNDER, fork.statements[&UNDER].clone());
     });
 }
 

@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use ledger_format::{
     Address, Body, Cited, DETAILS_TYPE, Descriptor, Details, Enrolment, Erase, Import, KeyChange,
-    MANIFEST_TYPE, Manifest, ManifestFile, PublicKey, Roles, Run, Session, Signer, Used,
+    MANIFEST_TYPE, Manifest, ManifestFile, PublicKey, Roles, Run, Session, Signer, Snapshot, Used,
 };
 use promptos::ledger::{Author, Content as Blob, Create, Entry, Ledger, New};
 use promptos::store::{Access, BlobState, Content, RedbStore, Store, TileId};
@@ -26,7 +26,9 @@ pub(crate) const PROMPT: &[u8] = b"---\nprompt_id: P\nversion: 1\n---\nDo it.\n"
 /// Where things stand in the ledger.
 pub(crate) const SESSION: u64 = 2;
 pub(crate) const RUN: u64 = 3;
-pub(crate) const LAST: u64 = 8;
+/// The session under the snapshot.
+pub(crate) const UNDER: u64 = 8;
+pub(crate) const LAST: u64 = 9;
 
 pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
     let details =
@@ -106,8 +108,27 @@ pub(crate) fn append(ledger: &Ledger, who: u8, log: u8, new: &New) -> Entry {
     ledger.append(&Author { signer: &key(who), log_key: &key(log), time: 1_700_000_000 }, new).unwrap()
 }
 
-/// Nine entries: genesis, enrolment, session, run, import, erasure, new log key, session by the user,
-/// revocation of the user.
+/// A snapshot of a catalog of one prompt.
+pub(crate) fn snapshot(name: &str) -> New {
+    let content = Descriptor::of(PROMPT, "text/markdown");
+    let reference = Some("P.v1".to_owned());
+    let files =
+        vec![ManifestFile { path: "P.md".to_owned(), reference, content: content.clone(), kept: true }];
+    let manifest = Manifest { salt: [8; 16], files }.to_bytes();
+    let described = Descriptor::of(&manifest, MANIFEST_TYPE);
+    let body = Snapshot {
+        manifest: described.clone(),
+        commit: Some(vec![9; 20]),
+        tag: Some("v1".to_owned()),
+        lint_errors: 0,
+        lint_warnings: 0,
+    };
+    let contents = vec![Blob::Bytes(content, PROMPT.to_vec()), Blob::Bytes(described, manifest)];
+    New { name: name.to_owned(), body: Body::Snapshot(body), contents, next_log_key: None }
+}
+
+/// Ten entries: genesis, enrolment, session, run, import, erasure, snapshot, new log key, session by the user under
+/// the snapshot, revocation of the user.
 pub(crate) fn build(nonce: u8, last_notes: &str) -> Content {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
@@ -132,9 +153,14 @@ pub(crate) fn build(nonce: u8, last_notes: &str) -> Content {
         next_log_key: None,
     };
     append(&ledger, FOUNDER, LOG, &erase);
+    let release = append(&ledger, FOUNDER, LOG, &snapshot("v1"));
     let change = KeyChange::Checkpoint { key: public(&key(NEXT_LOG)) };
     append(&ledger, FOUNDER, LOG, &key_change(&key(NEXT_LOG), change, Some(key(NEXT_LOG))));
-    append(&ledger, USER, NEXT_LOG, &session(PROMPT, last_notes));
+    let mut under = session(PROMPT, last_notes);
+    if let Body::Session(session) = &mut under.body {
+        session.snapshot = Some(release.statement.id);
+    }
+    append(&ledger, USER, NEXT_LOG, &under);
     let revoke = KeyChange::Revoke { kid: public(&key(USER)).kid(), since: None };
     append(&ledger, FOUNDER, NEXT_LOG, &key_change(&key(USER), revoke, None));
     drop(ledger);

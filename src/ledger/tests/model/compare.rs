@@ -44,16 +44,22 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
         assert_eq!(ats(&ledger.of_kind(kind).unwrap()), kinds);
 
         let citing =
-            |other: &Said| matches!(other.body, Body::Run(_)) && other.body.cites().contains(&said.id);
+            |other: &Said| !matches!(other.body, Body::Key(_)) && other.body.cites().contains(&said.id);
         let citing = model.at(citing);
         assert_eq!(ats(&ledger.citing(&said.id).unwrap()), citing);
-        if matches!(said.body, Body::Session(_)) {
+        if let Body::Snapshot(_) = said.body {
+            assert_eq!(ledger.snapshot(name).unwrap().unwrap().index, at);
+            assert!(ledger.snapshot(&format!("{name}x")).unwrap().is_none());
+        }
+        if matches!(said.body, Body::Session(_) | Body::Snapshot(_)) {
             let traced = ledger.trace_entry(&entry).unwrap();
             assert!(traced.holds(), "{traced:?}");
             let back = traced.used_by.iter().map(|step| step.entry.as_ref().unwrap().index);
             assert_eq!(back.collect::<Vec<_>>(), citing);
         }
     }
+    let snapshots = model.at(|said| matches!(said.body, Body::Snapshot(_)));
+    assert_eq!(ats(&ledger.snapshots().unwrap()), snapshots);
     let unknown = EntryId([0xEE; 32]);
     assert!(ledger.by_id(&unknown).unwrap().is_none() && ledger.citing(&unknown).unwrap().is_empty());
     assert!(ledger.by_id_prefix("xy", 9).is_err() && ledger.contents_by_prefix("0g", 9).is_err());
@@ -114,8 +120,20 @@ pub(super) fn check_evidence(ledger: &Ledger, model: &Model, at: u64) {
     let cited = entry.statement.body.cites();
     let carried: Vec<_> =
         cited.iter().filter_map(|id| model.find(id)).chain([&model.entries[at as usize]]).collect();
-    let contents: BTreeSet<Address> =
-        carried.iter().flat_map(|said| said.body.contents().into_iter().map(|d| d.blake3)).collect();
+    // Of a session's snapshot the statement alone; of a snapshot the files too.
+    let whole = |said: &&&Said| match entry.statement.body {
+        Body::Session(_) => said.id == entry.statement.id,
+        _ => true,
+    };
+    let mut contents: BTreeSet<Address> = carried
+        .iter()
+        .filter(whole)
+        .flat_map(|said| said.body.contents().into_iter().map(|d| d.blake3))
+        .collect();
+    if let Body::Snapshot(_) = entry.statement.body {
+        let files = &model.entries[at as usize].files;
+        contents.extend(files.iter().filter(|(_, kept)| *kept).map(|(file, _)| *file));
+    }
     let (mut erased, present): (BTreeSet<_>, BTreeSet<_>) = contents.iter().partition(|a| model.erased(a));
     erased.extend(carried.iter().filter_map(|said| match &said.body {
         Body::Erase(erase) => Some(erase.content),

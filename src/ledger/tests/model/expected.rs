@@ -82,8 +82,15 @@ impl Model {
         }
         for id in new.body.cites() {
             let cited = self.find(&id).ok_or("which is not below its head")?;
-            let run = matches!(new.body, Body::Run(_));
-            need(!run || matches!(cited.body, Body::Session(_)), "is cited as a session and is of kind")?;
+            match new.body {
+                Body::Run(_) => {
+                    need(matches!(cited.body, Body::Session(_)), "is cited as a session and is of kind")?;
+                }
+                Body::Session(_) => {
+                    need(matches!(cited.body, Body::Snapshot(_)), "is cited as a snapshot and is of kind")?;
+                }
+                _ => {}
+            }
         }
         let Roles { admin, user, agent } = signer.roles;
         match &new.body {
@@ -91,6 +98,11 @@ impl Model {
             Body::Session(_) | Body::Run(_) => need(user || agent, "has no role user or agent")?,
             Body::Erase(_) => need(admin, "has no role admin")?,
             _ => need(user, "has no role user")?,
+        }
+        if matches!(new.body, Body::Snapshot(_)) {
+            let subject = format!("snapshot/{}", new.name);
+            let taken = self.entries.iter().any(|said| said.subject == subject);
+            need(!taken, "its name is never used again")?;
         }
         for (reference, content) in uses {
             match self.refs.get(&reference) {
@@ -232,6 +244,7 @@ pub(super) fn manifest_of(body: &Body) -> Option<Address> {
     match body {
         Body::Session(session) => session.attachments.as_ref().map(|d| d.blake3),
         Body::Run(run) => run.manifest.as_ref().map(|d| d.blake3),
+        Body::Snapshot(snapshot) => Some(snapshot.manifest.blake3),
         _ => None,
     }
 }

@@ -13,6 +13,14 @@ pub(super) enum Say {
         prompts: Vec<(u8, u8)>,
         attach: bool,
         bare: bool,
+        /// An entry to stand under; when `snapshots`, one of these.
+        under: Option<prop::sample::Index>,
+        snapshots: bool,
+    },
+    /// A release of some refs' texts, under one of few names.
+    Snapshot {
+        name: u8,
+        files: Vec<(u8, u8)>,
     },
     Run {
         cites: Vec<prop::sample::Index>,
@@ -70,8 +78,15 @@ pub(super) fn say(log_keys: bool) -> impl Strategy<Value = Say> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
         2 => prompt().prop_map(|(of, text)| Say::Prompt { of, text }),
-        7 => (prop::collection::vec(prompt(), 0..3), any::<bool>(), any::<bool>())
-            .prop_map(|(prompts, attach, bare)| Say::Session { prompts, attach, bare }),
+        7 => (
+            (prop::collection::vec(prompt(), 0..3), any::<bool>(), any::<bool>()),
+            (prop::option::weighted(0.3, index()), prop::bool::weighted(0.8)),
+        )
+            .prop_map(|((prompts, attach, bare), (under, snapshots))| Say::Session {
+                prompts, attach, bare, under, snapshots,
+            }),
+        3 => (0..4u8, prop::collection::vec(prompt(), 0..4))
+            .prop_map(|(name, files)| Say::Snapshot { name, files }),
         4 => (prop::collection::vec(index(), 0..3), prop::bool::weighted(0.8))
             .prop_map(|(cites, sessions)| Say::Run { cites, sessions }),
         2 => (0..4u8).prop_map(|text| Say::Import { text }),
@@ -123,7 +138,7 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
             let contents = vec![Content::Bytes(content.clone(), text(*t))];
             plain(REFS[usize::from(*of)].into(), Body::Prompt(Prompt { content }), contents)
         }
-        Say::Session { prompts, attach, bare } => {
+        Say::Session { prompts, attach, bare, under, snapshots } => {
             let (details, blob) = details(n);
             let mut contents = vec![blob];
             let used = prompts.iter().map(|(of, t)| {
@@ -141,7 +156,13 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
                 manifest
             });
             let (tool, catalog) = ("v1".into(), "c1".into());
-            let (lint_warnings, target, snapshot) = (0, None, None);
+            let fit = |entry: &&Entry| !snapshots || matches!(entry.statement.body, Body::Snapshot(_));
+            let all: Vec<EntryId> = known.iter().filter(fit).map(|entry| entry.statement.id).collect();
+            let snapshot =
+                under.map(|at| all.get(at.index(all.len() + 1)).copied().unwrap_or(EntryId([n; 32])));
+            // Where there is no snapshot, who meant one means none.
+            let snapshot = snapshot.filter(|_| !(*snapshots && all.is_empty()));
+            let (lint_warnings, target) = (0, None);
             let session =
                 Session { prompts, details, tool, catalog, lint_warnings, target, attachments, snapshot };
             plain(format!("s-{n}"), Body::Session(session), contents)
@@ -163,6 +184,22 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
             contents.push(Content::Bytes(record.clone(), bytes));
             let sessions = cited.into_iter().map(|entry| Cited { entry, foreign: None }).collect();
             plain(format!("r-{n}"), Body::Run(Run { record, manifest: Some(manifest), sessions }), contents)
+        }
+        Say::Snapshot { name, files } => {
+            let mut contents = Vec::new();
+            let files: BTreeMap<u8, u8> = files.iter().copied().collect();
+            let files = files.into_iter().map(|(of, t)| {
+                let content = described(&text(t));
+                contents.push(Content::Bytes(content.clone(), text(t)));
+                let reference = REFS[usize::from(of)].to_owned();
+                ManifestFile { path: format!("{of}.md"), reference: Some(reference), content, kept: true }
+            });
+            let manifest = Manifest { salt: [n; 16], files: files.collect() }.to_bytes();
+            let described = Descriptor::of(&manifest, MANIFEST_TYPE);
+            contents.push(Content::Bytes(described.clone(), manifest));
+            let (commit, tag) = (Some(vec![n; 20]), None);
+            let body = Snapshot { manifest: described, commit, tag, lint_errors: 0, lint_warnings: 0 };
+            plain(format!("v{name}"), Body::Snapshot(body), contents)
         }
         Say::Import { text: t } => {
             let content = described(&text(*t));
