@@ -17,13 +17,13 @@ use std::process::Command;
 use support::{Output, World, finish, text};
 
 /// The index of a run's entry in the ledger of [`Exchange`], which is its last.
-const RUN: usize = 6;
+const RUN: usize = 7;
 
 /// A ledger with two signers and two log keys, and what a stranger was given of it.
 struct Exchange {
     world: World,
-    /// The stranger's folder: `session.tar`, `bot.tar`, `run.tar`, `session.json`, `founder.pub`,
-    /// `bot.pub`, `entries/` with every statement, and an empty `home`.
+    /// The stranger's folder: `session.tar`, `bot.tar`, `run.tar`, `snapshot.tar`, `session.json`,
+    /// `founder.pub`, `bot.pub`, `entries/` with every statement, and an empty `home`.
     away: PathBuf,
 }
 
@@ -47,9 +47,11 @@ impl Exchange {
             .run(&["--key", agent, "dev", "--prompts", "Q7", "--artifacts-dir", "../agent-art", "--quiet"])
             .ok();
         world.run(&["key", "rotate", "--log-key"]).ok();
+        world.run(&["snapshot", "create", "v1"]).ok();
         world.run(&["dev", "--prompts", "P00,Q7,P05", "--notes", "ü"]).ok();
         world.run(&["export", "--artifacts-dir", "art"]).ok();
         world.run(&["attach", "--run-record", "art/run_record.json", "--artifacts-dir", "art"]).ok();
+        world.run(&["export", "--snapshot", "v1", "--artifacts-dir", "release"]).ok();
 
         let away = world.root().join("away");
         fs::create_dir_all(away.join("home")).unwrap();
@@ -58,6 +60,7 @@ impl Exchange {
         give("project/art/prompt_session.evidence.tar", "session.tar");
         give("project/art/prompt_session.json", "session.json");
         give("project/art/run.evidence.tar", "run.tar");
+        give("project/release/snapshot.evidence.tar", "snapshot.tar");
         give("agent-art/prompt_session.evidence.tar", "bot.tar");
         give("home/.config/promptos/id_ed25519.pub", "founder.pub");
         give("agent.pub", "bot.pub");
@@ -151,8 +154,8 @@ fn gnu_tar_and_sha256sum_find_the_exact_prompts() {
         listing.lines().all(|l| l.starts_with("-rw-r--r-- 0/0 ") && l.contains(" 1970-01-01 00:00 ")),
         "{listing}"
     );
-    // Session; genesis, the agent's enrolment, the new log key; three prompts and the details.
-    assert_eq!(listing.lines().count(), 2 + 3 * 2 + 4, "{listing}");
+    // Session; genesis, the agent's enrolment, the new log key, the snapshot; three prompts and the details.
+    assert_eq!(listing.lines().count(), 2 + 4 * 2 + 4, "{listing}");
     let folder = exchange.unpack("session");
 
     let session: Value = serde_json::from_slice(&exchange.read("session.json")).unwrap();
@@ -178,7 +181,7 @@ fn python_rebuilds_the_tar_and_recomputes_every_digest() {
         return;
     }
     let exchange = Exchange::new();
-    for (name, blobs) in [("session", 4), ("bot", 2), ("run", 6)] {
+    for (name, blobs) in [("session", 4), ("bot", 2), ("run", 6), ("snapshot", 9)] {
         let folder = exchange.unpack(name);
         let names = exchange.script("rebuild.py", &[&format!("{name}.tar")]).stdout;
         assert!(names.starts_with("subject.cose\nsubject.tlog-proof\nentries/"), "{names}");
@@ -196,7 +199,7 @@ fn cose_libraries_accept_statements_and_refuse_every_flipped_bit() {
     }
     let exchange = Exchange::new();
     let subjects =
-        [("session", "founder.pub", 5, 5), ("bot", "bot.pub", 3, 3), ("run", "founder.pub", RUN, 6)];
+        [("session", "founder.pub", 6, 6), ("bot", "bot.pub", 3, 3), ("run", "founder.pub", RUN, 7)];
     for (name, key, index, head) in subjects {
         let folder = exchange.unpack(name);
         let says = exchange.script("cose.py", &[&format!("{name}/subject.cose"), key]).json();
@@ -233,13 +236,13 @@ fn tree_libraries_compute_the_same_roots_and_accept_the_proofs() {
     }
     let exchange = Exchange::new();
     // The agent's evidence was taken when the ledger had four entries.
-    for (name, size, proofs) in [("session", 6, 4), ("bot", 4, 3), ("run", 7, 5)] {
+    for (name, size, proofs) in [("session", 7, 5), ("bot", 4, 3), ("run", 8, 5), ("snapshot", 8, 4)] {
         exchange.unpack(name);
         let head = exchange.script("tree.py", &["entries", name]).json();
         let wrong = 2 * 6 * proofs;
         assert_eq!(
             (&head["size"], &head["leaves"], &head["proofs"], &head["refused"]),
-            (&size.into(), &7.into(), &proofs.into(), &wrong.into()),
+            (&size.into(), &8.into(), &proofs.into(), &wrong.into()),
             "{name}"
         );
         if name == "run" {
@@ -277,7 +280,7 @@ fn a_checkpoint_is_a_signed_note_to_others() {
     build.env("GO111MODULE", "off").env("GOPROXY", "off").env("GOPATH", &gopath).envs(goroot);
     finish(&mut build).ok();
     let note = exchange.away.join("note");
-    for (name, vkey, index, size) in [("session", &vkeys[0], 5, 6), ("bot", &vkeys[1], 3, 4)] {
+    for (name, vkey, index, size) in [("session", &vkeys[0], 6, 7), ("bot", &vkeys[1], 3, 4)] {
         let (subject, proof) = (format!("{name}/subject.cose"), format!("{name}/subject.tlog-proof"));
         let answer = exchange.stranger(note.to_str().unwrap(), &[vkey.trim(), &subject, &proof]).stdout;
         let origin = vkey.split('+').next().unwrap();

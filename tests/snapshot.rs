@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::refusal::CHUNKS;
-use support::{World, text};
+use support::{World, finish, text};
 
 fn prompt(id: &str, version: u32, body: &str) -> String {
     format!(
@@ -464,6 +464,18 @@ fn evidence_alone_gives_the_catalog_back() {
         .expect(1, &["not a snapshot"]);
     away.run(&["snapshot", "checkout", "--to", "out2"]).expect(2, &["NAME"]);
     assert!(!away.project.join("out2").exists());
+}
+
+#[test]
+fn a_catalog_may_have_more_files_than_can_be_open() {
+    let world = World::new();
+    for n in 0..200 {
+        world.write(&format!("prompts/p{n}.md"), prompt(&format!("p{n}"), 1, "x"));
+    }
+    let mut command = world.command("sh", &world.project);
+    let program = env!("CARGO_BIN_EXE_promptos");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" snapshot create v1", program]);
+    finish(&mut command).expect(0, &["207, 207 refs"]);
 }
 
 /// `PROMPTOS_KILLS=500 cargo test --test snapshot killed` for the long form.

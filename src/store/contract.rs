@@ -118,6 +118,7 @@ pub(crate) fn check(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>, piece: usize) {
     index(fresh().as_ref());
     index_replacement(fresh().as_ref());
     blobs::blob_sizes(fresh().as_ref(), piece);
+    blobs::sources_are_read_one_after_the_other(fresh().as_ref());
     blobs::bad_blobs_spoil_the_batch(fresh().as_ref());
     blobs::erasure(fresh().as_ref());
     blobs::scrubbing(fresh().as_mut());

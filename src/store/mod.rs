@@ -50,7 +50,7 @@ pub struct NewBlob<'a> {
     pub address: Hash,
     /// The length in bytes.
     pub size: u64,
-    /// The content, read once, from its beginning, in flat memory. It may read from the store, but not write
+    /// The content, read once, from its beginning, in flat memory, and to its end before the next one. It may read from the store, but not write
     /// to it: a store may hold its write lock meanwhile.
     pub source: Box<dyn Read + 'a>,
 }

@@ -1,6 +1,7 @@
 //! What becomes of blobs.
 
 use super::*;
+use std::cell::Cell;
 
 pub(super) fn blob_sizes(store: &dyn Store, piece: usize) {
     let sizes = [0, 1, piece - 1, piece, piece + 1, 2 * piece, 5 * piece + 17];
@@ -35,6 +36,42 @@ pub(super) fn blob_sizes(store: &dyn Store, piece: usize) {
         contents.iter().map(|c| (address(c), BlobState::Present(c.len() as u64))).collect();
     expected.sort_by_key(|(address, _)| *address);
     assert_eq!(seen, expected);
+}
+
+/// A source that is read once, to its end, and not before those in front of it: who gives many files need
+/// not have them open all at once.
+struct InTurn<'a> {
+    content: &'a [u8],
+    place: usize,
+    turn: &'a Cell<usize>,
+}
+
+impl Read for InTurn<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(
+            (self.place..=self.place + 1).contains(&self.turn.get()),
+            "source {} out of turn",
+            self.place
+        );
+        let read = self.content.read(buffer)?;
+        if read == 0 {
+            self.turn.set(self.place + 1);
+        }
+        Ok(read)
+    }
+}
+
+pub(super) fn sources_are_read_one_after_the_other(store: &dyn Store) {
+    let turn = Cell::new(0);
+    let contents: Vec<Vec<u8>> = (0..300_u32).map(|n| n.to_be_bytes().repeat(n as usize)).collect();
+    let mut next = more(store);
+    for (place, content) in contents.iter().enumerate() {
+        let source = Box::new(InTurn { content, place, turn: &turn });
+        next.blobs.push(NewBlob { address: address(content), size: content.len() as u64, source });
+    }
+    assert_eq!(store.commit(next).unwrap(), Outcome::Done);
+    assert_eq!(turn.get(), contents.len());
+    assert!(contents.iter().all(|content| bytes_of(store, &address(content)).1 == *content));
 }
 
 /// A source that fails in the midst.
