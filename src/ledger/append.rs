@@ -292,20 +292,17 @@ impl Ledger {
     /// Integrity, when they do not; when the store cannot be read or written.
     pub fn rebuild_tree(&self) -> Result<()> {
         let head = self.head()?;
-        let mut below = super::below::Below::new(&*self.store);
-        let mut frontier = ledger_format::tree::Frontier::default();
+        let mut grower = Grower::default();
         self.store.scan(0..head.size, &mut |_, bytes| {
-            let leaf = ledger_format::tree::leaf_hash(bytes);
-            frontier.push(leaf, |_, _, _| {});
-            below.push(EntryId(leaf));
+            grower.push(ledger_format::tree::leaf_hash(bytes));
             Ok(true)
         })?;
-        if frontier.head() != head {
+        if grower.head() != head {
             return Err(Error::integrity(
                 "the tree cannot be rebuilt: the entries do not lead to the ledger's head",
             ));
         }
-        let (tiles, checkpoint) = (below.tiles(), self.signed_checkpoint()?);
+        let (tiles, checkpoint) = (grower.into_tiles(), self.signed_checkpoint()?);
         let batch = Batch { expect: head.size, root: head.root, tiles, checkpoint, ..Batch::default() };
         match self.store.commit(batch)? {
             Outcome::Done => Ok(()),
@@ -340,7 +337,7 @@ fn new_documents(new: &New) -> Result<Documents> {
 }
 
 /// Everything that appending `statement` changes, but for blobs.
-fn batch(
+pub(super) fn batch(
     store: &dyn Store,
     mut grower: Grower,
     statement: &Statement,

@@ -1,18 +1,16 @@
 //! `verify-chain`: judges every statement again from its bytes, and everything that stands on them.
 
-use super::below::Below;
+use super::below::{Below, undamaged};
+use super::contents::Contents;
 use super::evidence::foreign_evidence;
 use super::index::Documents;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
-use crate::store::{BlobState, Head, Store};
+use crate::store::{Head, Store};
 use ledger_format::evidence::Evidence;
-use ledger_format::{
-    Address, Auditor, Body, Checkpoint, Class, Descriptor, Failure, Hash, Manifest, Statement, VerifierKey,
-};
+use ledger_format::{Address, Auditor, Body, Checkpoint, Class, Failure, Manifest, Statement, VerifierKey};
 use serde::Serialize;
-use sha2::Digest as _;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// How much an audit shows, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,7 +40,7 @@ pub struct Finding {
 }
 
 /// What an audit found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The ledger's name.
     pub name: String,
@@ -56,9 +54,10 @@ pub struct Report {
     pub from: u64,
     /// How long a prefix of the ledger was found consistent.
     pub judged: u64,
-    /// How many pieces of content were hashed again, and how many of them are erased.
+    /// How many pieces of content the store knows, present or erased. Those that the judged entries describe were
+    /// hashed again.
     pub contents: u64,
-    /// Contents known as erased.
+    /// How many of them are erased.
     pub erased: u64,
     /// Statements whose author did not know the newest head, which is legal.
     pub lagging: u64,
@@ -95,17 +94,42 @@ pub struct Options {
     pub judged: Option<Head>,
 }
 
-/// Audits a ledger. `progress` is told how many entries are done.
+/// How much an audit keeps in memory, whatever the size of the ledger. Beside it grow what rights and refs need
+/// (every key and every ref), the tombstones, and what is found wrong.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// Descriptions of content that hold: about 300 bytes each.
+    pub(super) contents: usize,
+    /// Hashes of each level of the tree, 32 bytes each: an entry whose author knew a head no further back, or that
+    /// cites nothing further back, is judged without the store's tiles.
+    pub(super) hashes: usize,
+}
+
+const BOUNDS: Bounds = Bounds { contents: 4096, hashes: 1024 };
+
+/// Audits a ledger in flat memory. `progress` is told how many entries are done.
 ///
 /// # Errors
 /// When the store cannot be read at all; what is wrong with the ledger is in the report.
 pub fn audit(ledger: &Ledger, options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Report> {
+    audit_within(BOUNDS, ledger, options, progress)
+}
+
+/// An audit whose memory is bounded as one likes; the report is the same.
+pub(super) fn audit_within(
+    bounds: Bounds,
+    ledger: &Ledger,
+    options: &Options,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report> {
     let head = ledger.head()?;
-    let mut audit = Audit::new(ledger, head);
+    let mut audit = Audit::new(ledger, head, bounds);
     audit.hold(options);
     audit.statements(progress)?;
     audit.end()?;
-    let mut report = audit.report;
+    let (mut report, contents) = (audit.report, audit.contents.judge()?);
+    (report.contents, report.erased) = (contents.known, contents.erased);
+    report.findings.extend(contents.findings);
     if report.findings.is_empty() {
         let held = options.pinned.is_some() || options.checkpoint.is_some();
         report.rung = Some(if held { Rung::Pinned } else { Rung::Consistent });
@@ -115,7 +139,8 @@ pub fn audit(ledger: &Ledger, options: &Options, progress: &mut dyn FnMut(u64)) 
 
 /// All index rows that follow from a ledger's statements, for rebuilding.
 pub(super) fn index_rows(ledger: &Ledger) -> Result<Vec<index::Row>> {
-    let mut audit = Audit::new(ledger, ledger.head()?);
+    let mut audit = Audit::new(ledger, ledger.head()?, BOUNDS);
+    audit.below = Below::without_hints(audit.store());
     audit.collect = Some(Vec::new());
     audit.statements(&mut |_| {})?;
     if let Some(finding) = audit.report.findings.first() {
@@ -134,10 +159,7 @@ struct Audit<'a> {
     /// Heads held from elsewhere, and how they came to be held.
     held: Vec<(Head, &'static str)>,
     report: Report,
-    /// Contents to look at, with the entry that first describes them so: two descriptions of one address
-    /// may differ.
-    contents: BTreeMap<Address, Vec<(u64, Descriptor)>>,
-    tombstones: BTreeSet<Address>,
+    contents: Contents<'a>,
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
     collect: Option<Vec<index::Row>>,
@@ -145,7 +167,7 @@ struct Audit<'a> {
 }
 
 impl<'a> Audit<'a> {
-    fn new(ledger: &'a Ledger, head: Head) -> Self {
+    fn new(ledger: &'a Ledger, head: Head, bounds: Bounds) -> Self {
         let report = Report {
             name: ledger.name().to_owned(),
             ledger: hex::encode(ledger.id().0),
@@ -164,11 +186,10 @@ impl<'a> Audit<'a> {
             ledger,
             head,
             auditor: Auditor::default(),
-            below: Below::new(&*ledger.store),
+            below: Below::new(&*ledger.store, bounds.hashes),
             held: Vec::new(),
             report,
-            contents: BTreeMap::new(),
-            tombstones: BTreeSet::new(),
+            contents: Contents::new(ledger, bounds.contents),
             bound_by: HashMap::new(),
             collect: None,
             rows: 0,
@@ -269,18 +290,18 @@ impl<'a> Audit<'a> {
             }
         };
         self.report.judged = at + 1;
-        self.below.push(statement.id);
+        self.below.push(statement.id)?;
         let go_on = self.compare_held();
         self.note_refs(at, &statement);
         if let Body::Erase(erase) = &statement.body {
-            self.tombstones.insert(erase.content);
+            self.contents.erased(erase.content);
         }
         if again {
             return Ok(go_on);
         }
         self.report.lagging += u64::from(statement.head.size < at);
         self.report.not_understood += u64::from(!statement.not_understood.is_empty());
-        let manifest = self.note_contents(at, &statement)?;
+        let manifest = self.check_contents(at, &statement)?;
         let evidence = self.foreign(at, &statement)?;
         for row in index::statement_rows(at, &statement, &Documents { manifest, evidence }) {
             self.row(row, at)?;
@@ -318,9 +339,8 @@ impl<'a> Audit<'a> {
         }
     }
 
-    /// Remembers the contents that a statement names; answers its manifest.
-    fn note_contents(&mut self, at: u64, statement: &Statement) -> Result<Option<Manifest>> {
-        statement.body.contents().into_iter().for_each(|descriptor| self.note(at, descriptor));
+    /// Checks the contents that a statement names; answers its manifest.
+    fn check_contents(&mut self, at: u64, statement: &Statement) -> Result<Option<Manifest>> {
         let manifest = match self.ledger.manifest(&statement.body) {
             Ok(manifest) => manifest,
             Err(error) if error.kind() == Kind::Integrity => {
@@ -330,19 +350,12 @@ impl<'a> Audit<'a> {
             }
             Err(error) => return Err(error),
         };
-        for file in manifest.iter().flat_map(|m| &m.files).filter(|file| file.kept) {
-            self.note(at, &file.content);
+        if self.collect.is_none() {
+            let listed = manifest.iter().flat_map(|m| &m.files).filter(|file| file.kept);
+            let mut described = statement.body.contents().into_iter().chain(listed.map(|file| &file.content));
+            described.try_for_each(|content| self.contents.described(at, content))?;
         }
         Ok(manifest)
-    }
-
-    fn note(&mut self, at: u64, content: &Descriptor) {
-        let described = self.contents.entry(content.blake3).or_default();
-        let same =
-            |(_, other): &(u64, Descriptor)| (other.size, other.sha256) == (content.size, content.sha256);
-        if !described.iter().any(same) {
-            described.push((at, content.clone()));
-        }
     }
 
     /// Compares one derived row with the store's, or collects it.
@@ -352,7 +365,8 @@ impl<'a> Audit<'a> {
             return Ok(());
         }
         self.rows += 1;
-        if self.store().index_get(&row.0)?.as_deref() != Some(&row.1) && !self.has("index") {
+        if !self.has("index") && undamaged(self.store().index_get(&row.0))?.flatten().as_ref() != Some(&row.1)
+        {
             let message = format!("entry {at}: the derived index does not agree with the statement");
             self.find(
                 "index",
@@ -368,18 +382,10 @@ impl<'a> Audit<'a> {
         self.report.findings.iter().any(|finding| finding.code == code)
     }
 
-    fn compare_tiles(&mut self) -> Result<()> {
-        for (id, hashes) in self.below.tiles() {
-            if self.store().tile(id)?.as_deref() != Some(&hashes) {
-                let message = format!("tile {}/{} is not the hashes of its entries", id.level, id.index);
-                self.find(
-                    "tree",
-                    None,
-                    message,
-                    "the stored tree was damaged; proofs made from it would fail",
-                );
-                break;
-            }
+    fn tiles(&mut self) -> Result<()> {
+        if let Some(id) = self.below.wrong_tile()? {
+            let message = format!("tile {}/{} is not the hashes of its entries", id.level, id.index);
+            self.find("tree", None, message, "the stored tree was damaged; proofs made from it would fail");
         }
         Ok(())
     }
@@ -406,7 +412,7 @@ impl<'a> Audit<'a> {
                 self.find("tree", None, message, "the stored head was changed");
             }
             self.checkpoint()?;
-            self.compare_tiles()?;
+            self.tiles()?;
             for row in self.state_rows()? {
                 self.row(row, self.head.size)?;
             }
@@ -414,7 +420,7 @@ impl<'a> Audit<'a> {
                 self.count_rows()?;
             }
         }
-        self.check_contents()
+        Ok(())
     }
 
     fn checkpoint(&mut self) -> Result<()> {
@@ -433,11 +439,12 @@ impl<'a> Audit<'a> {
 
     fn count_rows(&mut self) -> Result<()> {
         let mut stored = 0u64;
-        self.store().index_scan(&[], false, &mut |_, _| {
+        let read = self.store().index_scan(&[], false, &mut |_, _| {
             stored += 1;
             Ok(true)
-        })?;
-        if stored != self.rows && !self.has("index") {
+        });
+        let read = undamaged(read)?.is_some();
+        if (!read || stored != self.rows) && !self.has("index") {
             let message = format!("the derived index has {stored} rows where {} follow", self.rows);
             self.find(
                 "index",
@@ -445,63 +452,6 @@ impl<'a> Audit<'a> {
                 message,
                 "look-ups may find what is not there; the index can be rebuilt",
             );
-        }
-        Ok(())
-    }
-
-    fn check_contents(&mut self) -> Result<()> {
-        for (address, described) in std::mem::take(&mut self.contents) {
-            self.report.contents += 1;
-            let mut hash = sha2::Sha256::new();
-            let state = self.ledger.read_blob(&address, &mut |piece| {
-                hash.update(piece);
-                Ok(())
-            });
-            let sha256: Hash = hash.finalize().into();
-            let erased = self.tombstones.contains(&address);
-            self.report.erased += u64::from(erased);
-            for (at, descriptor) in described {
-                let (code, what, meaning) = match &state {
-                    Ok(BlobState::Present(size))
-                        if *size == descriptor.size && sha256 == descriptor.sha256 =>
-                    {
-                        continue;
-                    }
-                    Ok(BlobState::Erased) if erased => continue,
-                    Ok(BlobState::Present(_)) => (
-                        "wrong-hash",
-                        format!("{address} has another length or SHA-256 than stated"),
-                        Class::WrongHash.meaning(),
-                    ),
-                    Ok(BlobState::Erased) => (
-                        "missing-content",
-                        format!("{address} is gone as if erased, but no entry says so"),
-                        "content was removed outside the rules",
-                    ),
-                    Ok(BlobState::Missing) => (
-                        "missing-content",
-                        format!("{address} ({} bytes) is not here", descriptor.size),
-                        "content was lost or removed",
-                    ),
-                    Err(error) if error.kind() == Kind::Integrity => {
-                        ("altered-content", error.to_string(), "content was changed after it was recorded")
-                    }
-                    Err(_) => return state.map(drop),
-                };
-                self.find(code, Some(at), format!("entry {at}: {what}"), meaning);
-            }
-        }
-        let tombstones = &self.tombstones;
-        let mut kept = Vec::new();
-        self.store().blobs(&mut |hash, state| {
-            if matches!(state, BlobState::Present(_)) && tombstones.contains(&Address(hash)) {
-                kept.push(Address(hash));
-            }
-            Ok(true)
-        })?;
-        for address in kept {
-            let message = format!("{address} is still here although an entry says it was erased");
-            self.find("not-erased", None, message, "content that was to be erased can still be read");
         }
         Ok(())
     }

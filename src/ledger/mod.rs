@@ -3,6 +3,7 @@
 mod append;
 mod audit;
 mod below;
+mod contents;
 pub mod doctor;
 mod erase;
 mod evidence;

@@ -13,6 +13,8 @@ pub(super) const HEIGHT: u8 = 8;
 /// Hashes in a full tile.
 const WIDTH: u64 = 1 << HEIGHT;
 const HASH: usize = 32;
+/// Bytes in a full tile.
+pub(super) const TILE: usize = WIDTH as usize * HASH;
 
 /// A store's tiles as a source of tree nodes.
 pub(crate) struct Tiles<'a>(pub(crate) &'a dyn Store);

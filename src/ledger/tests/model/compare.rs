@@ -153,17 +153,16 @@ pub(super) fn check_audit(ledger: &Ledger, model: &Model, since: Head, pinned: H
         _ => (pinned, None),
     };
     let options = Options { pinned: Some(held), judged: Some(since), checkpoint: None };
-    let report = super::super::audit(ledger, &options, &mut |_| {}).unwrap();
+    let report = audited(ledger, &options);
     let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, Vec::from_iter(code));
     assert_eq!((report.from, report.size), (since.size, model.size()));
     assert_eq!(report.rung, if code.is_some() { None } else { Some(Rung::Pinned) });
     assert_eq!(ledger.check_extends(&held).is_err(), code.is_some());
 
-    let whole = super::super::audit(ledger, &Options::default(), &mut |_| {}).unwrap();
+    let whole = audited(ledger, &Options::default());
     assert_eq!((&whole.findings[..], whole.judged, whole.lagging), (&[][..], model.size(), 0));
     assert_eq!(whole.rung, Some(Rung::Consistent));
-    let kept = model.kept();
-    assert_eq!(whole.contents, kept.len() as u64);
-    assert_eq!(whole.erased, kept.iter().filter(|address| model.erased(address)).count() as u64);
+    assert_eq!(whole.contents, model.blobs.len() as u64);
+    assert_eq!(whole.erased, model.blobs.values().filter(|bytes| bytes.is_none()).count() as u64);
 }

@@ -215,18 +215,6 @@ impl Model {
         let direct = self.entries.iter().flat_map(|said| said.body.contents().into_iter().map(|d| d.blake3));
         direct.chain(self.entries.iter().flat_map(|said| said.files.iter().map(|(file, _)| *file))).collect()
     }
-
-    /// Everything whose bytes an audit looks for.
-    pub(super) fn kept(&self) -> BTreeSet<Address> {
-        let listed = self.entries.iter().flat_map(|said| said.files.iter().filter(|(_, kept)| !kept));
-        let listed: BTreeSet<_> = listed.map(|(file, _)| *file).collect();
-        let stands = |address: &Address| {
-            let kept = |said: &Said| said.files.contains(&(*address, true));
-            let direct = |said: &Said| said.body.contents().iter().any(|d| d.blake3 == *address);
-            !listed.contains(address) || self.entries.iter().any(|said| kept(said) || direct(said))
-        };
-        self.named().into_iter().filter(stands).collect()
-    }
 }
 
 /// The refs that a statement names, with their content.
