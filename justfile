@@ -33,6 +33,10 @@ kills:
 soak sessions="2000":
     cargo run --release --example soak -- --sessions {{sessions}}
 
+# Audit a ledger made in bulk at each of these sizes: memory must stay flat
+audits sizes="10000,100000":
+    cargo run --release --example soak -- --audits {{sizes}}
+
 # Change the format's code here and there and ask whether its tests notice (needs cargo-mutants)
 mutants *args:
     cargo mutants -p ledger-format {{args}}

@@ -1,9 +1,14 @@
 //! Several processes append sessions to one ledger while another verifies it, until there are so many:
 //! `cargo run --release --example soak -- --sessions 2000 [--writers 3]`. Prints memory and latency of the first
 //! and the last quarter, and exits 1 where they are not flat or anything is lost.
+//!
+//! `-- --audits 10000,100000` audits a ledger made in bulk at each of these sizes, and exits 1 where the audit's memory
+//! is not flat from the first of them on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)] // a failure here is to be loud
 #![allow(clippy::cast_precision_loss)] // figures for people
+
+mod bulk;
 
 use ed25519_dalek::SigningKey;
 use ledger_format::Head;
@@ -20,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The last quarter may be so much slower than the first, and a writer's memory may grow by so much.
 const SLOWER: f64 = 2.0;
 const LARGER: f64 = 1.25;
-/// A reader's cache fills up to this as the file grows, in KiB; beyond it a verifier must be flat too.
-const CACHE: f64 = 8.0 * 1024.0;
+/// An audit takes no more, in KiB, however large the ledger: its caches are full by then.
+const AUDIT: f64 = 20.0 * 1024.0;
 
 fn keys() -> (SigningKey, SigningKey) {
     (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]))
@@ -130,14 +135,15 @@ fn median(mut of: Vec<f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or_default()
 }
 
-/// Prints the figures of one process; whether they are flat, but for `more` KiB of memory.
-fn judge(name: &str, what: &str, lines: &[Line], more: f64) -> bool {
+/// Prints the figures of one process; whether they are flat. The memory of an audit need only be small.
+fn judge(name: &str, what: &str, lines: &[Line], audit: bool) -> bool {
     let quarter = (lines.len() / 4).max(1);
     let (first, last) = (&lines[..quarter.min(lines.len())], &lines[lines.len().saturating_sub(quarter)..]);
     let figure = |of: fn(&Line) -> f64| {
         let [first, last] = [first, last].map(|part| median(part.iter().map(of).collect()));
         (first / 1000.0, last / 1000.0, last / first.max(1.0))
     };
+    let small = |line: &Line| line.memory <= AUDIT;
     let slowest = lines.iter().map(|line| line.worked).fold(0.0, f64::max) / 1000.0;
     let (wait, work, memory) = (figure(|l| l.waited), figure(|l| l.worked), figure(|l| l.memory));
     println!(
@@ -153,7 +159,7 @@ fn judge(name: &str, what: &str, lines: &[Line], more: f64) -> bool {
         memory.1,
         memory.2
     );
-    work.2 <= SLOWER && memory.1 <= memory.0 * LARGER + more / 1000.0
+    work.2 <= SLOWER && if audit { lines.iter().all(small) } else { memory.2 <= LARGER }
 }
 
 fn soak(sessions: usize, writers: usize) -> bool {
@@ -191,11 +197,8 @@ fn soak(sessions: usize, writers: usize) -> bool {
     for process in reading {
         let (name, lines, succeeded) = process.join().unwrap();
         let verifier = name == "verifier";
-        let (what, more) = match verifier {
-            true => ("1000 entries in", CACHE),
-            false => ("append", 0.0),
-        };
-        good &= judge(&name, what, &lines, more) && succeeded;
+        let what = if verifier { "1000 entries in" } else { "append" };
+        good &= judge(&name, what, &lines, verifier) && succeeded;
         if !verifier {
             acknowledged.extend(lines.into_iter().map(|line| line.entry));
         }
@@ -214,6 +217,39 @@ fn soak(sessions: usize, writers: usize) -> bool {
     good && there == acknowledged && acknowledged.len() == each * writers
 }
 
+/// Prints entries, bytes of the ledger file, seconds and peak memory in MiB of an audit at each size; whether the
+/// memory is flat and small.
+fn audits(sizes: &[u64]) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    bulk::found(&path);
+    let mut peaks = Vec::new();
+    for &size in sizes {
+        let began = Instant::now();
+        bulk::grow(&path, size);
+        let built = began.elapsed();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let child = command.arg("verify").arg(&path).arg("auditor").arg("1").stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let began = Instant::now();
+        let lines = lines(&mut child);
+        assert!(child.wait().unwrap().success());
+        let took = began.elapsed().as_secs_f64();
+        let peak = lines[0].memory;
+        println!(
+            "{size} entries in {:.1} MB, made in {:.0} s: audited in {took:.1} s ({:.0} us an entry), peak memory \
+             {:.1} MiB",
+            path.metadata().unwrap().len() as f64 / 1e6,
+            built.as_secs_f64(),
+            took * 1e6 / size as f64,
+            peak / 1024.0,
+        );
+        peaks.push(peak);
+    }
+    let flat = |peak: &f64| *peak <= AUDIT && *peak <= peaks[0] * LARGER;
+    peaks.iter().all(flat)
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -224,8 +260,16 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["write", path, name, count] => write(path.as_ref(), name, count.parse().unwrap()),
         ["verify", path, _, count] => verify(path.as_ref(), count.parse().unwrap()),
+        ["--audits", sizes] => {
+            let sizes: Vec<u64> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
+            if !audits(&sizes) {
+                println!("NOT flat");
+                return ExitCode::FAILURE;
+            }
+            println!("an audit's memory is flat");
+        }
         _ if soak(option("--sessions", 2000), option("--writers", 3).max(1)) => {
-            println!("latency and the writers' memory are flat, and nothing is lost")
+            println!("latency and memory are flat, and nothing is lost")
         }
         _ => {
             println!("NOT flat, or something was lost: see above");
