@@ -8,8 +8,9 @@ mod fault;
 mod file;
 #[cfg(test)]
 mod over;
+mod place;
 mod read;
-mod scrub;
+mod rewrite;
 mod write;
 
 pub use carve::Carved;
@@ -23,8 +24,10 @@ use ::redb::{
     Value, WriteTransaction,
 };
 use fault::fault;
+use place::Place;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the tables below mean. A file with a higher number is refused.
@@ -52,6 +55,7 @@ const CACHE: usize = 8 << 20;
 /// One ledger in one redb file. Dropping it closes the file and lets other processes in.
 pub struct RedbStore {
     path: PathBuf,
+    place: Arc<dyn Place>,
     handle: Option<Handle>,
     /// The engine panicked: what it holds in memory may be half done and must not be written.
     torn: AtomicBool,
@@ -87,9 +91,9 @@ impl RedbStore {
         &self.path
     }
 
-    fn new(path: &Path, handle: Handle) -> Self {
+    fn new(path: &Path, place: Arc<dyn Place>, handle: Handle) -> Self {
         let (torn, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { path: path.to_owned(), handle: Some(handle), torn, unsure }
+        Self { path: path.to_owned(), place, handle: Some(handle), torn, unsure }
     }
 
     /// Runs `work` on a snapshot, containing the engine's panics.

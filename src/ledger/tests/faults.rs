@@ -6,8 +6,8 @@
 use super::history::{CACHES, History};
 use super::*;
 use crate::error::Kind;
-use crate::store::RedbStore;
-use crate::store::disk::{Call, Dice, Disk, Effect, Fault, Loss};
+use crate::store::disk::{Call, Dice, Disk, Effect, Fault, Image, Loss};
+use crate::store::{RedbStore, Store as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Steps of a history that are done to one open file, and how.
@@ -27,7 +27,7 @@ impl Scenario {
         let mut state = self.from;
         let fault_alone = |error: Error| assert_eq!(error.kind(), Kind::Failed, "{error}");
         let opened = RedbStore::open_over(disk.clone(), self.cache);
-        let ledger = match opened.and_then(|(store, _)| Ledger::open(Box::new(store))) {
+        let mut ledger = match opened.and_then(|(store, _)| Ledger::open(Box::new(store))) {
             Ok(ledger) => ledger,
             Err(error) => {
                 fault_alone(error);
@@ -36,7 +36,7 @@ impl Scenario {
         };
         let mut tries = 0;
         while state < self.to && tries < 2 {
-            match history.play(&ledger, state) {
+            match history.play(&mut ledger, state) {
                 Ok(()) => (state, tries) = (state + 1, 0),
                 Err(error) => {
                     fault_alone(error);
@@ -53,8 +53,8 @@ impl Scenario {
     }
 
     /// How often each kind of call is made when nothing fails.
-    fn calls(self, history: &History, file: &[u8]) -> [usize; 4] {
-        let disk = Disk::new(file.to_vec());
+    fn calls(self, history: &History, file: &Image) -> [usize; 6] {
+        let disk = Disk::new(file.clone());
         assert_eq!(self.run(history, &disk), (self.to, false));
         disk.calls()
     }
@@ -65,7 +65,7 @@ fn ways(call: Call) -> Vec<(Effect, bool)> {
     let effects = match call {
         Call::Read => vec![Effect::None],
         Call::Write => vec![Effect::None, Effect::Part, Effect::Whole],
-        Call::Sync | Call::Resize => vec![Effect::None, Effect::Whole],
+        Call::Sync | Call::Resize | Call::Name | Call::SyncNames => vec![Effect::None, Effect::Whole],
     };
     effects.into_iter().flat_map(|effect| [(effect, false), (effect, true)]).collect()
 }
@@ -79,8 +79,8 @@ struct Tally {
     in_flight_lost: AtomicUsize,
 }
 
-fn check(history: &History, scenario: Scenario, file: &[u8], fault: Fault, tally: &Tally) {
-    let disk = Disk::failing(file.to_vec(), Some(fault));
+fn check(history: &History, scenario: Scenario, file: &Image, fault: Fault, tally: &Tally) {
+    let disk = Disk::failing(file.clone(), Some(fault));
     let (acknowledged, in_flight) = scenario.run(history, &disk);
     let add = |count: &AtomicUsize| count.fetch_add(1, Ordering::Relaxed);
     let run = add(&tally.runs);
@@ -92,7 +92,7 @@ fn check(history: &History, scenario: Scenario, file: &[u8], fault: Fault, tally
     let mut dice = Dice(run as u64);
     let (trace, now) = (disk.trace(), disk.now());
     let finish = run % 16 == 0;
-    let (state, _) = history.check_file(disk.bytes(), acknowledged, in_flight, finish);
+    let (state, _) = history.check_file(disk.image(), acknowledged, in_flight, finish);
     let losses = if run % 2 == 0 { [Loss::All, Loss::Some] } else { [Loss::Some, Loss::Nothing] };
     for loss in losses {
         history.check_file(trace.cut(now, loss, &mut dice), acknowledged, in_flight, false);
@@ -118,9 +118,13 @@ fn check_all(scenarios: &[Scenario], share: usize) -> Tally {
                 for (nth, (effect, for_ever)) in
                     (1..=count).flat_map(|nth| ways(call).into_iter().map(move |way| (nth, way)))
                 {
-                    // Syncs and resizes are few, and most is at stake there.
-                    let often = matches!(call, Call::Sync | Call::Resize);
-                    if dice.below(if often { share.div_ceil(5) } else { share }) > 0 {
+                    // Syncs, resizes and names are few, and most is at stake there.
+                    let share = match call {
+                        Call::Read | Call::Write => share,
+                        Call::Sync | Call::Resize => share.div_ceil(5),
+                        Call::Name | Call::SyncNames => 1,
+                    };
+                    if dice.below(share) > 0 {
                         continue;
                     }
                     let fault = Fault { call, nth, effect, for_ever };
@@ -158,6 +162,40 @@ fn no_failure_in_any_single_change_loses_or_adds_anything() {
     // Else the failures came where nothing is at stake.
     assert!(tally.in_flight_kept.into_inner() > 0);
     assert!(tally.in_flight_lost.into_inner() > tally.runs.into_inner() / 4);
+}
+
+/// The file that is in its place may be one or the other then, for now or after a power cut.
+#[test]
+fn after_a_scrub_that_failed_nothing_is_acknowledged_and_lost() {
+    let history = History::of_everything();
+    let scrub = (0..history.len()).find(|step| history.what(*step) == "a scrub").unwrap();
+    let file = history.file(scrub, true);
+    let scenario = Scenario { from: scrub, to: scrub + 1, cache: CACHES[0], clean: true };
+    let (mut refused, mut recorded) = (0, 0);
+    for (call, count) in Call::ALL.into_iter().zip(scenario.calls(&history, &file)).skip(2) {
+        for (nth, (effect, for_ever)) in
+            (1..=count).flat_map(|nth| ways(call).into_iter().map(move |way| (nth, way)))
+        {
+            let disk = Disk::failing(file.clone(), Some(Fault { call, nth, effect, for_ever }));
+            let Ok((store, _)) = RedbStore::open_over(disk.clone(), CACHES[0]) else { continue };
+            let mut ledger = Ledger::open(Box::new(store)).unwrap();
+            let scrubbed = history.play(&mut ledger, scrub).is_ok();
+            let done = history.play(&mut ledger, scrub + 1).is_ok();
+            drop(ledger);
+            *(if done { &mut recorded } else { &mut refused }) += 1;
+            assert!(done || !scrubbed || disk.failed());
+            let (trace, now, mut dice) = (disk.trace(), disk.now(), Dice(nth as u64));
+            let cuts = [Loss::All, Loss::Nothing, Loss::Some].map(|loss| trace.cut(now, loss, &mut dice));
+            for image in cuts.into_iter().chain([disk.image()]) {
+                let (store, _) = RedbStore::open_over(Disk::new(image), CACHES[0]).unwrap();
+                let head = store.head().unwrap().unwrap();
+                let kept = head == history.head(scrub + 2);
+                assert!(kept || (!done && head == history.head(scrub)), "{call:?} {nth} {effect:?}: {head}");
+            }
+        }
+    }
+    println!("{refused} refused, {recorded} recorded");
+    assert!(refused > 0 && recorded > 0);
 }
 
 #[test]

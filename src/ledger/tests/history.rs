@@ -2,9 +2,10 @@
 //! with after its disk failed or its power went.
 
 use super::*;
-use crate::store::disk::{Disk, Loss};
+use crate::store::disk::{Disk, Image, LEDGER, Loss};
 use crate::store::{Content as Stored, RedbStore, dump};
 use ledger_format::{Foreign, Import};
+use std::collections::HashSet;
 
 /// Small enough to make the engine read pages again and write them early.
 pub(super) const CACHES: [usize; 2] = [8 << 20, 0];
@@ -14,6 +15,18 @@ enum Step {
     Append { by: u8, new: Box<New> },
     LoseIndex,
     RebuildIndex,
+    Scrub,
+}
+
+/// What became of erased bytes in a state.
+#[derive(Clone, Copy, Default)]
+struct Erasures {
+    /// There was an erasure.
+    any: bool,
+    /// The bytes of the first one, of a large file, were scrubbed.
+    first_scrubbed: bool,
+    /// There was an erasure since the last scrub.
+    unscrubbed: bool,
 }
 
 /// Steps, and the states before the first and after each of them.
@@ -22,9 +35,12 @@ pub(super) struct History {
     states: Vec<Stored>,
     /// What an audit says of each state.
     findings: Vec<Vec<&'static str>>,
+    erasures: Vec<Erasures>,
     /// The checkpoint key in force in each state.
     log_keys: Vec<u8>,
     book: Book,
+    /// All that the large file which is erased has in any eight bytes.
+    gone: HashSet<[u8; 8]>,
 }
 
 impl History {
@@ -54,6 +70,7 @@ impl History {
         history.append("a run with evidence from elsewhere", FOUNDER, new);
         history.append("an import", 2, import(b"an old session log"));
         history.append("an erasure", FOUNDER, erase(Address::of(&large(3))));
+        history.step("a scrub", Step::Scrub);
         history.append("a rotation", 2, change(KeyChange::Rotate { key: public(&key(3)) }));
         history.append("a new log key", FOUNDER, new_log_key(201));
         history.step("a lost index", Step::LoseIndex);
@@ -63,6 +80,8 @@ impl History {
         history.append("a session by the new key", 3, new);
         history.append("an erasure of a prompt", FOUNDER, erase(Address::of(b"prompt 0")));
         history.append("a revocation", FOUNDER, revoke(3));
+        history.step("a scrub again", Step::Scrub);
+        history.gone = large(3).windows(8).map(|bytes| bytes.try_into().unwrap()).collect();
         history
     }
 
@@ -72,7 +91,8 @@ impl History {
 
     fn step(&mut self, what: &'static str, step: Step) {
         self.steps.push((what, step));
-        self.play(&self.book.ledger, self.steps.len() - 1).unwrap();
+        let mut ledger = Ledger::open(Box::new(self.book.shared.clone())).unwrap();
+        self.play(&mut ledger, self.steps.len() - 1).unwrap();
         self.remember();
     }
 
@@ -83,6 +103,15 @@ impl History {
             _ => false,
         };
         self.log_keys.push(if rotated { last + 1 } else { last });
+        let mut erasures = self.erasures.last().copied().unwrap_or_default();
+        match self.steps.last() {
+            Some((_, Step::Scrub)) => (erasures.first_scrubbed, erasures.unscrubbed) = (true, false),
+            Some((_, Step::Append { new, .. })) if matches!(new.body, Body::Erase(_)) => {
+                (erasures.any, erasures.unscrubbed) = (true, true);
+            }
+            _ => {}
+        }
+        self.erasures.push(erasures);
         self.states.push(self.book.shared.0.content());
         self.findings.push(self.book.findings());
     }
@@ -102,7 +131,7 @@ impl History {
     }
 
     /// Does a step to a ledger that is in the state before it.
-    pub(super) fn play(&self, ledger: &Ledger, step: usize) -> Result<()> {
+    pub(super) fn play(&self, ledger: &mut Ledger, step: usize) -> Result<()> {
         match &self.steps[step].1 {
             Step::Append { by, new } => {
                 let (signer, log_key) = (key(*by), key(self.log_keys[step]));
@@ -111,37 +140,36 @@ impl History {
             }
             Step::LoseIndex => ledger.store.replace_index(&mut std::iter::empty()),
             Step::RebuildIndex => ledger.rebuild_index(),
+            Step::Scrub => ledger.scrub(),
         }
     }
 
     /// A closed file in this state; as a killed writer leaves it when it is not to be `clean`.
-    pub(super) fn file(&self, state: usize, clean: bool) -> Vec<u8> {
-        let Stored { head, checkpoint, statements, tiles, index, blobs } = self.states[state].clone();
-        let (erased, kept): (Vec<_>, Vec<_>) = blobs.iter().partition(|(_, bytes)| bytes.is_none());
-        let blob = |(address, bytes): (&Hash, &'_ Option<Vec<u8>>)| {
-            let bytes = bytes.clone().unwrap();
-            let size = bytes.len() as u64;
-            crate::store::NewBlob { address: *address, size, source: Box::new(std::io::Cursor::new(bytes)) }
-        };
+    pub(super) fn file(&self, state: usize, clean: bool) -> Image {
+        let disk = Disk::new(Image::new());
+        let Stored { head, checkpoint, statements, tiles, index, blobs } = self.states[0].clone();
+        assert!(blobs.is_empty());
         let batch = Batch {
-            expect: 0,
             statements: statements.into_values().collect(),
             tiles: tiles.into_iter().collect(),
             root: head.unwrap().root,
             checkpoint,
             index: index.into_iter().map(|(key, value)| (key, Some(value))).collect(),
-            blobs: kept.into_iter().map(blob).collect(),
-            erase: erased.into_iter().map(|(address, _)| *address).collect(),
+            ..Batch::default()
         };
-        let disk = Disk::new(Vec::new());
         assert_eq!(RedbStore::create_over(disk.clone(), batch).unwrap(), Outcome::Done);
-        if clean {
-            return disk.bytes();
-        }
-        let open = RedbStore::open_over(disk.clone(), CACHES[0]).unwrap();
-        let killed = disk.bytes();
-        drop(open);
-        killed
+        let open = || {
+            let (store, repaired) = RedbStore::open_over(disk.reopened(), CACHES[0]).unwrap();
+            assert!(!repaired);
+            Ledger::open(Box::new(store)).unwrap()
+        };
+        let mut ledger = open();
+        (0..state).for_each(|step| self.play(&mut ledger, step).unwrap());
+        drop(ledger);
+        let killed = if clean { None } else { Some(open()) };
+        let image = disk.image();
+        drop(killed);
+        image
     }
 
     /// Checks that a ledger is exactly in state `acknowledged`, or in the next one if that was in flight, and
@@ -162,6 +190,10 @@ impl History {
         assert_eq!(report.judged, self.head(state).size);
         assert_eq!(report.rung, codes.is_empty().then_some(Rung::Pinned));
         ledger.check_extends(&pinned).unwrap();
+        // A scrub that was stopped may have been done.
+        assert!(
+            !ledger.unscrubbed().unwrap() || self.erasures[acknowledged..=last].iter().any(|e| e.unscrubbed)
+        );
         state
     }
 
@@ -169,22 +201,38 @@ impl History {
     /// was a repair. With `finish`, all further steps succeed and end where the model ends.
     pub(super) fn check_file(
         &self,
-        bytes: Vec<u8>,
+        image: Image,
         acknowledged: usize,
         in_flight: bool,
         finish: bool,
     ) -> (usize, bool) {
-        let disk = Disk::new(bytes);
+        let holders: Vec<_> =
+            image.iter().filter(|(_, bytes)| self.has_erased(bytes)).map(|(name, _)| *name).collect();
+        assert!(
+            holders.is_empty() || !self.erasures[acknowledged].first_scrubbed,
+            "erased bytes in {holders:?}"
+        );
+        let disk = Disk::new(image);
         let (store, repaired) = RedbStore::open_over(disk.clone(), CACHES[0]).unwrap();
-        let ledger = Ledger::open(Box::new(store)).unwrap();
+        let mut ledger = Ledger::open(Box::new(store)).unwrap();
         let state = self.check(&ledger, acknowledged, in_flight);
+        // As long as they are in the file, it says so.
+        if self.erasures[state].any && holders.contains(&LEDGER) {
+            assert!(ledger.unscrubbed().unwrap());
+        }
         if finish {
-            (state..self.len()).for_each(|step| self.play(&ledger, step).unwrap());
+            (state..self.len()).for_each(|step| self.play(&mut ledger, step).unwrap());
             drop(ledger);
             let end = disk.trace().cut(disk.now(), Loss::All, &mut crate::store::disk::Dice(0));
             self.check_file(end, self.len(), false, false);
         }
         (state, repaired)
+    }
+
+    /// Whether 72 bytes in a row are left of the large file that is erased.
+    fn has_erased(&self, file: &[u8]) -> bool {
+        let mut probes = file.chunks_exact(64).map(|chunk| chunk.first_chunk::<8>().unwrap());
+        probes.any(|probe| self.gone.contains(probe))
     }
 }
 
@@ -193,7 +241,8 @@ impl Default for History {
     fn default() -> Self {
         let book = Book::new();
         let (steps, states, findings, log_keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut history = Self { steps, states, findings, log_keys, book };
+        let (erasures, gone) = (Vec::new(), HashSet::new());
+        let mut history = Self { steps, states, findings, erasures, log_keys, book, gone };
         history.remember();
         history
     }

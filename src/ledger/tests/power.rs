@@ -5,8 +5,9 @@
 
 use super::history::{CACHES, History};
 use super::*;
-use crate::store::RedbStore;
-use crate::store::disk::{Dice, Disk, Loss, Op, Trace};
+use crate::store::disk::{Dice, Disk, LEDGER, Loss, Op, Trace};
+use crate::store::{RedbStore, Store as _};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ impl Recording {
         let mut steps = Vec::new();
         let all: Vec<_> = (0..history.len()).collect();
         for session in all.chunks(4) {
-            let store = RedbStore::open_over(disk.clone(), cache).unwrap().0;
-            let ledger = Ledger::open(Box::new(store)).unwrap();
+            let store = RedbStore::open_over(disk.reopened(), cache).unwrap().0;
+            let mut ledger = Ledger::open(Box::new(store)).unwrap();
             for step in session {
                 let began = disk.now();
-                history.play(&ledger, *step).unwrap();
+                history.play(&mut ledger, *step).unwrap();
                 steps.push((began, disk.now()));
                 let head = ledger.head().unwrap();
                 pins.advance(&ledger, &Pin { origin: ledger.origin(), head, judged: None, place: None })
@@ -54,7 +55,7 @@ impl Recording {
     /// Where everything that the last sync left open is open still: just before the next.
     fn syncs(&self) -> Vec<usize> {
         let ops = self.trace.ops.iter().enumerate();
-        ops.filter(|(_, op)| matches!(op, Op::Sync)).map(|(at, _)| at).collect()
+        ops.filter(|(_, op)| op.is_sync()).map(|(at, _)| at).collect()
     }
 }
 
@@ -83,24 +84,14 @@ fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tall
         add(&tally.twice);
     }
     if dice.below(4) == 0 {
-        // First the process dies. What the next one sees may be pinned, so no later power cut takes it away.
-        let disk = trace.killed(at);
-        let (store, repaired) = RedbStore::open_over(disk.clone(), CACHES[0]).unwrap();
-        let ledger = Ledger::open(Box::new(store)).unwrap();
-        let seen = history.check(&ledger, acknowledged, in_flight);
-        let later = disk.trace().cut(disk.now(), Loss::Some, &mut dice);
-        history.check_file(later, seen, false, false);
-        if !repaired {
-            // A reader would have been let in without any sync.
-            history.check_file(trace.cut(at, Loss::All, &mut dice), seen, false, false);
-        }
+        kill(recording, at, &mut dice);
         add(&tally.killed);
     }
     if dice.below(16) == 0 {
         // As a reader finds it in the file system.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.redb");
-        std::fs::write(&path, &image).unwrap();
+        std::fs::write(&path, &image[LEDGER]).unwrap();
         let read = || Ledger::open_file(&path, Access::Read, Duration::ZERO, &mut |_| {}).unwrap();
         let state = history.check(&read(), acknowledged, in_flight);
         assert_eq!(history.check(&read(), state, false), state);
@@ -111,6 +102,60 @@ fn cut(recording: &Recording, at: usize, loss: Loss, number: usize, tally: &Tall
     }
     if in_flight {
         add(if state > acknowledged { &tally.in_flight_kept } else { &tally.in_flight_lost });
+    }
+}
+
+/// First the process dies. What the next one sees may be pinned, so no later power cut takes it away; nor what it
+/// then records itself, whatever the one before it has left half done.
+fn kill(recording: &Recording, at: usize, dice: &mut Dice) {
+    let Recording { history, trace, .. } = recording;
+    let (acknowledged, in_flight) = recording.state(at);
+    let disk = trace.killed(at);
+    let (store, repaired) = RedbStore::open_over(disk.clone(), CACHES[0]).unwrap();
+    let mut ledger = Ledger::open(Box::new(store)).unwrap();
+    let seen = history.check(&ledger, acknowledged, in_flight);
+    let mut later = |seen, loss| {
+        history.check_file(disk.trace().cut(disk.now(), loss, dice), seen, false, false);
+    };
+    later(seen, Loss::Some);
+    if history.what(seen.min(history.len() - 1)) == "a scrub" {
+        // Whether it is done or not, nobody need wait for it.
+        history.play(&mut ledger, seen + 1).unwrap();
+        let cut = disk.trace().cut(disk.now(), Loss::All, dice);
+        let (store, _) = RedbStore::open_over(Disk::new(cut), CACHES[0]).unwrap();
+        assert_eq!(store.head().unwrap(), Some(history.head(seen + 2)));
+    } else if seen < history.len() {
+        history.play(&mut ledger, seen).unwrap();
+        later(seen + 1, Loss::All);
+        later(seen + 1, Loss::Some);
+    }
+    if !repaired {
+        // A reader would have been let in without any sync.
+        history.check_file(trace.cut(at, Loss::All, dice), seen, false, false);
+    }
+}
+
+/// What a scrub does to names is the least of it, and the most is at stake there.
+#[test]
+fn a_scrub_is_cut_wherever_names_change() {
+    let recording = Recording::new(CACHES[0]);
+    let tally = Tally::default();
+    let mut number = 0;
+    for (step, (began, done)) in recording.steps.iter().enumerate() {
+        if !recording.history.what(step).contains("scrub") {
+            continue;
+        }
+        let names = (*began..*done)
+            .filter(|at| matches!(recording.trace.ops[*at], Op::Name { .. } | Op::Remove(_) | Op::SyncNames));
+        let around: BTreeSet<usize> = names.flat_map(|at| [at, at + 1, at + 2]).collect();
+        assert!(!around.is_empty());
+        for at in around {
+            for loss in [Loss::All, Loss::Nothing, Loss::Some, Loss::Some] {
+                number += 1;
+                cut(&recording, at, loss, number, &tally);
+            }
+            kill(&recording, at, &mut Dice(at as u64));
+        }
     }
 }
 
@@ -168,15 +213,19 @@ fn what_was_acknowledged_survives_any_power_cut() {
 fn the_header_alone_is_written_last() {
     let recording = Recording::new(CACHES[0]);
     let syncs = recording.syncs();
-    for (began, done) in &recording.steps {
+    for (step, (began, done)) in recording.steps.iter().enumerate() {
+        // A scrub ends with a name; what was in the file before is copied.
+        if recording.history.what(step).contains("scrub") {
+            continue;
+        }
         let during: Vec<usize> = syncs.iter().copied().filter(|at| (began..done).contains(&at)).collect();
         let [.., before, last] = during[..] else { panic!("a step made {} syncs", during.len()) };
         let after = &recording.trace.ops[last + 1..*done];
         assert!(
-            after.iter().all(|op| matches!(op, Op::Resize(_))),
+            after.iter().all(|op| matches!(op, Op::Resize(..))),
             "something is written after the last sync"
         );
-        let header = |op: &Op| matches!(op, Op::Write(0, bytes) if bytes.len() <= 512);
+        let header = |op: &Op| matches!(op, Op::Write(_, 0, bytes) if bytes.len() <= 512);
         let written = &recording.trace.ops[before + 1..last];
         assert!(!written.is_empty() && written.iter().all(header), "{} writes", written.len());
     }

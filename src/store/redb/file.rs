@@ -1,11 +1,11 @@
 //! Making and opening the ledger file: the lock, the repair after a crash, and files that are no ledger.
 
+use super::place::Folder;
 use super::*;
 use ::redb::{Builder, DatabaseError, StorageError};
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Read};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Every redb file begins with this.
@@ -101,9 +101,12 @@ impl RedbStore {
                 Access::Write => Handle::Writer(opening.writer()?),
                 Access::Read => opening.reader()?,
             };
-            let store = Self::new(path, handle);
+            let store = Self::new(path, Arc::new(Folder(path.to_owned())), handle);
             if is_at(&named, path)? {
                 store.check_format()?;
+                if access == Access::Write {
+                    store.settle()?;
+                }
                 return Ok(store);
             }
         }
@@ -120,10 +123,17 @@ impl RedbStore {
             let named = recognise(path)?;
             let handle = opening.untouched()?;
             if is_at(&named, path)? {
-                return Ok(Self::new(path, handle));
+                return Ok(Self::new(path, Arc::new(Folder(path.to_owned())), handle));
             }
         }
         Err(Error::unavailable(format!("the ledger {} is replaced again and again", path.display())))
+    }
+
+    /// For a writer to begin with. Who gave the file its name may have died before that was durable, and with the
+    /// name everything would be lost that is written now; or before removing what was beside it.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.discard();
+        self.place.settle().map_err(|cause| fault::io(&self.path, cause))
     }
 
     pub(super) fn check_format(&self) -> Result<()> {
@@ -322,7 +332,7 @@ pub(super) fn open_copy(path: &Path) -> Result<Option<Database>> {
 /// Whether a path still names the file that was opened by it. A scrub puts another file in its place, and what was
 /// locked then is nobody's any more. As long as `file` is open, no other file gets its number.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> Result<bool> {
+pub(super) fn is_at(file: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let io = |cause| fault::io(path, cause);
     let (opened, named) = (file.metadata().map_err(io)?, path.metadata().map_err(io)?);
@@ -330,7 +340,7 @@ fn is_at(file: &File, path: &Path) -> Result<bool> {
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> Result<bool> {
+pub(super) fn is_at(_: &File, _: &Path) -> Result<bool> {
     Ok(true)
 }
 

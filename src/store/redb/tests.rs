@@ -336,7 +336,11 @@ fn a_file_that_cannot_be_repaired_in_its_place_is_read_from_a_copy() {
     lock.lock().unwrap();
     assert!(file::open_copy(&path).unwrap().is_none());
     drop(lock);
-    let store = RedbStore::new(&path, Handle::Copy(file::open_copy(&path).unwrap().unwrap()));
+    let store = RedbStore::new(
+        &path,
+        Arc::new(place::Folder(path.clone())),
+        Handle::Copy(file::open_copy(&path).unwrap().unwrap()),
+    );
     assert_eq!(dump(&store).unwrap(), content);
     assert_eq!(store.commit(batch(3, &[b"x"])).unwrap_err().kind(), Kind::Bug);
     drop(store);

@@ -33,7 +33,10 @@ pub(super) fn transact(
 }
 
 impl Change<'_> {
-    fn table<'a, K: Key, V: Value>(&'a self, table: TableDefinition<'_, K, V>) -> Result<Table<'a, K, V>> {
+    pub(super) fn table<'a, K: Key, V: Value>(
+        &'a self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Table<'a, K, V>> {
         self.transaction.open_table(table).map_err(fault(self.path))
     }
 
@@ -63,7 +66,7 @@ impl Change<'_> {
         let path = self.path;
         let mut meta = self.table(META)?;
         if !batch.erase.is_empty() {
-            meta.insert(super::scrub::UNSCRUBBED, &[][..]).map_err(fault(path))?;
+            meta.insert(super::rewrite::UNSCRUBBED, &[][..]).map_err(fault(path))?;
         }
         let current = match meta.get("head").map_err(fault(path))? {
             Some(row) => {

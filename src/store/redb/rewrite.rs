@@ -1,0 +1,143 @@
+//! Writing the ledger anew into a file beside it, which then takes its place: to scrub, since what was erased leaves
+//! free pages behind and copies that the engine no longer knows; and to get rid of pages that are damaged.
+//!
+//! Stopped anywhere, the ledger is whole: it is the old file until the renaming and the new one after it. What a
+//! stop leaves beside it is removed by the next writer. The old file is locked until the end; who waited for it
+//! notices that the path names another one.
+
+use super::super::contain::contain;
+use super::fault::fault;
+use super::*;
+use ::redb::{ReadableTable, ReadableTableMetadata, StorageError};
+
+/// A row of the `meta` table that is there while erased bytes may be left in the file.
+pub(super) const UNSCRUBBED: &str = "unscrubbed";
+
+/// How much of a ledger is copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    /// What the rest follows from: head, checkpoint, statements and contents, but neither tree nor index.
+    Recorded,
+}
+
+impl RedbStore {
+    /// Makes the ledger one that holds no erased bytes, and goes on with it.
+    pub(super) fn rewrite(&mut self) -> Result<()> {
+        let new = self.copy_beside(Part::All)?;
+        self.put_in_place()?;
+        // From here on the old file has no name, and closing it does not matter.
+        let old = self.handle.replace(Handle::Writer(new));
+        let _ = contain(|| drop(old));
+        Ok(())
+    }
+
+    /// Rewrites the ledger with all that was recorded, and lets `derive` write tree and index anew. When `derive`
+    /// fails, and when anything that was recorded cannot be copied, nothing has changed. With `keep`, the old file
+    /// stays beside the new one; the answer says where.
+    pub fn renew(
+        self,
+        keep: bool,
+        derive: impl FnOnce(Box<dyn Store>) -> Result<()>,
+    ) -> Result<Option<PathBuf>> {
+        let new = self.copy_beside(Part::Recorded)?;
+        let new = Self::new(&self.path, Arc::clone(&self.place), Handle::Writer(new));
+        let cannot = |cause| fault::io(&self.path, cause);
+        derive(Box::new(new)).inspect_err(|_| self.discard())?;
+        let kept = match keep {
+            true => Some(self.place.keep().map_err(cannot).inspect_err(|_| self.discard())?),
+            false => None,
+        };
+        self.put_in_place()?;
+        Ok(kept)
+    }
+
+    fn copy_beside(&self, part: Part) -> Result<Database> {
+        if self.torn.load(Ordering::Acquire) {
+            return Err(fault::broken(&self.path));
+        }
+        let copied = self.guard(|handle| {
+            let Handle::Writer(old) = handle else {
+                return Err(Error::bug("a ledger opened for reading is written anew"));
+            };
+            let old =
+                Snapshot { path: &self.path, transaction: old.begin_read().map_err(fault(&self.path))? };
+            let new = self.place.make()?;
+            let outcome =
+                write::transact(&new, &self.path, |change| change.copy(&old, part), &AtomicBool::new(false))?;
+            debug_assert_eq!(outcome, Outcome::Done);
+            Ok(new)
+        });
+        copied.inspect_err(|_| self.discard())
+    }
+
+    /// Puts the new file in the place of the old one. When that fails it may have happened all the same, or the next
+    /// power cut undoes it: through neither file anything is written any more then.
+    fn put_in_place(&self) -> Result<()> {
+        self.place.replace().and_then(|()| self.place.settle()).map_err(|cause| {
+            self.unsure.store(true, Ordering::Release);
+            self.discard();
+            fault::io(&self.path, cause)
+        })
+    }
+
+    /// Removes what is beside the ledger file; if that fails, the next writer tries again.
+    pub(super) fn discard(&self) {
+        let _ = self.place.clear();
+    }
+
+    pub(super) fn is_unscrubbed(&self) -> Result<bool> {
+        self.read(|snapshot| Ok(snapshot.meta(UNSCRUBBED)?.is_some()))
+    }
+}
+
+impl Change<'_> {
+    /// Copies a ledger into this empty file. What cannot be copied to the last row is not copied at all.
+    fn copy(&self, old: &Snapshot<'_>, part: Part) -> Result<Outcome> {
+        self.copy_table(old, META, |key| key != UNSCRUBBED)?;
+        let statements = self.copy_table(old, STATEMENTS, |_| true)?;
+        if statements != old.head()?.size {
+            return Err(old.damaged("it has not as many statements as its head says"));
+        }
+        match part {
+            Part::All => {
+                drop((self.copy_table(old, TILES, |_| true)?, self.copy_table(old, INDEX, |_| true)?))
+            }
+            // Readers rely on every table being there.
+            Part::Recorded => drop((self.table(TILES)?, self.table(INDEX)?)),
+        }
+        self.copy_table(old, BLOBS, |_| true)?;
+        self.copy_table(old, CHUNKS, |_| true)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Copies the rows that `keep` wants; answers how many there were.
+    fn copy_table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        old: &Snapshot<'_>,
+        definition: TableDefinition<'_, K, V>,
+        keep: impl Fn(K::SelfType<'_>) -> bool,
+    ) -> Result<u64> {
+        let from = old.table(definition)?;
+        let mut to = self.table(definition)?;
+        let mut last: Option<Vec<u8>> = None;
+        let mut rows = 0_u64;
+        for row in from.iter().map_err(fault(old.path))? {
+            let (key, value) = row.map_err(fault::<StorageError>(old.path))?;
+            let bytes = K::as_bytes(&key.value()).as_ref().to_vec();
+            // Pages of a damaged file may form a loop.
+            if last.as_ref().is_some_and(|last| K::compare(last, &bytes).is_ge()) {
+                return Err(old.damaged("its rows are out of order"));
+            }
+            last = Some(bytes);
+            rows += 1;
+            if keep(key.value()) {
+                to.insert(key.value(), value.value()).map_err(fault(self.path))?;
+            }
+        }
+        if from.len().map_err(fault(old.path))? != rows {
+            return Err(old.damaged("rows of it are gone"));
+        }
+        Ok(rows)
+    }
+}
