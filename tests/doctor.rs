@@ -3,7 +3,7 @@
 
 mod support;
 
-use promptos::ledger::doctor::examine;
+use promptos::ledger::doctor::{examine, rebuild};
 use promptos::store::{Access, Batch, Outcome, RedbStore, Store, TileId};
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,14 +109,24 @@ impl Damage {
     }
 }
 
-/// Examines and rescues a damaged copy; says what is wrong with what came of it.
-fn suffer(folder: &Path, bytes: &[u8], (statements, blobs): &Whole) -> Result<bool, String> {
+/// What was said of a damaged copy, and whether it was written anew.
+#[derive(Default)]
+struct Suffered {
+    reported: bool,
+    rebuilt: bool,
+}
+
+/// Examines, rescues and rebuilds a damaged copy; says what is wrong with what came of it.
+fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String> {
+    let (statements, blobs) = whole;
     let (path, out) = (folder.join("ledger.redb"), folder.join("out"));
     fs::write(&path, bytes).unwrap();
     let examined = match examine(&path, None, Duration::ZERO, &mut |_| {}) {
         Ok(examined) => examined,
         // A file that does not even begin like one is no damaged ledger.
-        Err(error) if error.to_string().contains("is not a ledger") => return Ok(true),
+        Err(error) if error.to_string().contains("is not a ledger") => {
+            return Ok(Suffered { reported: true, rebuilt: false });
+        }
         Err(error) => return Err(format!("cannot be examined: {error}")),
     };
     examined.rescue(&out).map_err(|e| e.to_string())?;
@@ -147,7 +157,39 @@ fn suffer(folder: &Path, bytes: &[u8], (statements, blobs): &Whole) -> Result<bo
     if found.findings.is_empty() && contents.len() != blobs.len() {
         return Err("a content is lost and nothing was said".into());
     }
-    Ok(!found.findings.is_empty())
+    let reported = !found.findings.is_empty();
+    drop(examined);
+    let rebuilt = rebuild(&path, Duration::ZERO, &mut |_| {});
+    match &rebuilt {
+        Ok(kept) => {
+            if !is_well(&path, whole) {
+                return Err("what was written anew is not the ledger".into());
+            }
+            if kept.as_ref().is_some_and(|kept| kept.exists()) != reported {
+                return Err(format!("{reported}, and kept: {kept:?}"));
+            }
+            kept.iter().for_each(|kept| fs::remove_file(kept).unwrap());
+        }
+        Err(error) => {
+            let after = examine(&path, None, Duration::ZERO, &mut |_| {}).map_err(|e| e.to_string())?;
+            after.rescue(&out).map_err(|e| e.to_string())?;
+            if rescued(&out) != (entries, contents) {
+                return Err(format!("less can be rescued when it was not rebuilt ({error})"));
+            }
+            fs::remove_dir_all(&out).unwrap();
+        }
+    }
+    if fs::read_dir(folder).unwrap().count() != 1 {
+        return Err("something is left beside it".into());
+    }
+    Ok(Suffered { reported, rebuilt: rebuilt.is_ok() })
+}
+
+/// Whether nothing is wrong with a ledger, and it holds just this.
+fn is_well(path: &Path, all: &Whole) -> bool {
+    let examined = examine(path, None, Duration::ZERO, &mut |_| {}).unwrap();
+    let store = RedbStore::open(path, Access::Read, Duration::ZERO, &mut |_| {}).unwrap();
+    examined.diagnosis.findings.is_empty() && whole(&store) == *all
 }
 
 /// `PROMPTOS_DAMAGE=1 cargo test --test doctor damage` damages every page in every way.
@@ -187,15 +229,18 @@ fn damage_at_every_page_is_reported_and_all_that_is_intact_is_rescued() {
             report.send(survived.unwrap_or_else(|_| Err("a panic".into()))).unwrap();
         }
     });
-    let mut wrong = 0;
+    let (mut wrong, mut rebuilt) = (0, 0);
     let mut failures = Vec::new();
     for case in &cases {
         match reports.recv_timeout(PATIENCE).unwrap_or_else(|e| panic!("{case:?} does not end: {e}")) {
-            Ok(reported) => wrong += usize::from(reported),
+            Ok(suffered) => {
+                wrong += usize::from(suffered.reported);
+                rebuilt += usize::from(suffered.reported && suffered.rebuilt);
+            }
             Err(why) => failures.push(format!("{case:?}: {why}")),
         }
     }
-    println!("{} pages used, {} cases, {wrong} reported", used.len(), cases.len());
+    println!("{} pages used, {} cases, {wrong} reported, {rebuilt} of them rebuilt", used.len(), cases.len());
     assert!(failures.is_empty(), "{failures:#?}");
     assert!(wrong > cases.len() / 3, "{wrong} of {} noticed", cases.len());
 }
@@ -264,6 +309,74 @@ fn what_is_derived_is_written_anew_when_asked() {
 }
 
 #[test]
+fn damaged_pages_of_the_index_cost_nothing() {
+    let world = world();
+    let path = world.project.join(LEDGER);
+    let (bytes, all) = (world.read(LEDGER), whole(&open(&world)));
+    // Rows of the index by subject are nowhere else.
+    let pages: Vec<usize> = (0..bytes.len() / PAGE)
+        .map(|page| page * PAGE)
+        .filter(|page| holds(&bytes[*page..][..PAGE], b"ssession/"))
+        .collect();
+    assert!(!pages.is_empty());
+    let (mut failed, mut rebuilt) = (0, 0);
+    for (n, page) in pages.into_iter().enumerate() {
+        for damage in
+            [Damage::Zero(page), Damage::Flip(page), Damage::Flip(page + 2), Damage::Flip(page + 400)]
+        {
+            fs::write(&path, damage.apply(&bytes)).unwrap();
+            failed += usize::from(world.run(&["verify-chain"]).code == 3);
+            if world.run(&["doctor"]).code == 0 {
+                // A page that an earlier transaction has left behind.
+                continue;
+            }
+            let kept = world.project.join(".promptos/ledger.redb.damaged");
+            let told = world.run(&["doctor", "--rebuild-index"]);
+            told.expect(0, &["12 of 12 intact", "nothing is wrong", "kept as .promptos/ledger.redb.damaged"]);
+            assert!(is_well(&path, &all) && kept.exists(), "{n} {damage:?}");
+            fs::remove_file(kept).unwrap();
+            world.run(&["verify-chain", "--require", "pinned"]).ok();
+            rebuilt += 1;
+        }
+    }
+    assert!(failed >= 2 && rebuilt >= 3, "{failed} failed, {rebuilt} rebuilt");
+
+    // What is kept is not written over, and a ledger that is well is not kept.
+    fs::write(world.project.join(".promptos/ledger.redb.damaged"), "mine").unwrap();
+    let store = open(&world);
+    store.replace_index(&mut std::iter::empty()).unwrap();
+    drop(store);
+    let report = world.json(&["doctor", "--rebuild-index"]);
+    assert!(text(&report, "/kept").ends_with("ledger.redb.damaged-2"), "{report:#}");
+    assert_eq!(world.read(".promptos/ledger.redb.damaged"), b"mine");
+    assert!(world.json(&["doctor", "--rebuild-index"])["kept"].is_null());
+    world.run(&["dev", "--prompts", "P00"]).ok();
+    world.run(&["verify-chain", "--require", "pinned"]).ok();
+}
+
+#[test]
+fn what_would_lose_anything_is_not_rebuilt() {
+    let world = world();
+    let (path, bytes) = (world.project.join(LEDGER), world.read(LEDGER));
+    let (statements, blobs) = whole(&open(&world));
+    let page_of = |what: &[u8]| {
+        let found: Vec<usize> =
+            (0..bytes.len() / PAGE).filter(|page| holds(&bytes[page * PAGE..][..PAGE], what)).collect();
+        found.into_iter().map(|page| page * PAGE).collect::<Vec<_>>()
+    };
+    let large = blobs.values().max_by_key(|blob| blob.len()).unwrap();
+    for what in [&statements[&5][..], &large[..200]] {
+        let mut damaged = bytes.clone();
+        page_of(what).into_iter().for_each(|page| damaged[page + 300..][..2000].fill(0x55));
+        fs::write(&path, &damaged).unwrap();
+        let told = world.run(&["doctor", "--rebuild-index"]);
+        told.expect(3, &["left as it is", "--rescue DIR"]);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 3);
+        world.run(&["doctor"]).expect(3, &["lost"]);
+    }
+}
+
+#[test]
 fn lost_content_a_lost_log_key_and_a_lost_past_are_told_apart() {
     let world = world();
     let key = world.project.join(".promptos/log.key");
@@ -319,7 +432,7 @@ fn after_a_rescue_a_new_ledger_cites_the_old() {
     told.expect(3, &["12 of 12 intact", "cannot be opened", "init --new"]);
     let report: serde_json::Value = serde_json::from_slice(&world.read("out/report.json")).unwrap();
     assert_eq!(text(&report, "/ledger"), id);
-    world.run(&["doctor", "--rebuild-index"]).expect(3, &["damaged", "left as they are"]);
+    world.run(&["doctor", "--rebuild-index"]).expect(3, &["damaged", "left as it is", "--rescue"]);
     fs::rename(&path, world.project.join("old.redb")).unwrap();
     world.run(&["init", "--new"]).ok();
     world.run(&["dev", "--prompts", "P00"]).ok();

@@ -174,8 +174,8 @@ impl<'a> Context<'a> {
         Ok(examined)
     }
 
-    /// Writes what is derived in the ledger anew.
-    pub(crate) fn rebuild_ledger(&self) -> Result<()> {
+    /// Writes the ledger file with what is derived in it anew; answers where the old one is kept, if it is.
+    pub(crate) fn rebuild_ledger(&self) -> Result<Option<PathBuf>> {
         let timeout = Duration::from_secs_f64(self.global.lock_timeout);
         doctor::rebuild(&self.ledger_path(), timeout, &mut |event| self.tell(event))
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// unless asked. Exit 0 when nothing is wrong, 3 when something is, 1 when it could not be told.
 #[derive(Args)]
 pub(crate) struct Doctor {
-    /// Write the derived index and the stored tree anew, when all statements are intact
+    /// Write the ledger file anew, with index and tree derived from its entries, when none of them is lost
     #[arg(long)]
     rebuild_index: bool,
     /// Copy every intact statement and content into this new folder
@@ -27,14 +27,29 @@ impl Doctor {
             examined.rescue(&context.dir.join(folder))?;
         }
         let found = &examined.diagnosis;
+        let kept = rebuilt.as_ref().and_then(|rebuilt| rebuilt.as_ref().ok()).and_then(Option::as_ref);
+        if let Some(kept) = kept {
+            context.ui.warn(&format!(
+                "something was wrong with the old ledger file, so it is kept as {}",
+                context.shown(kept)
+            ));
+            context.ui.warn(
+                "nobody reads it; delete it when you are content, since 'promptos erase' leaves it as it is",
+            );
+        }
         if context.ui.json {
-            let value = serde_json::to_value(found).map_err(|e| Error::bug("no JSON").because(e))?;
+            let mut value = serde_json::to_value(found).map_err(|e| Error::bug("no JSON").because(e))?;
+            if let (Some(kept), Some(report)) = (kept, value.as_object_mut()) {
+                report.insert("kept".to_owned(), kept.display().to_string().into());
+            }
             context.ui.report("doctor", value)?;
         } else {
             self.print(context, &examined)?;
         }
         if let Some(error) = rebuilt.and_then(Result::err) {
-            return Err(error.hint("the index and the tree were left as they are"));
+            return Err(error
+                .hint("the ledger file was left as it is")
+                .hint("promptos doctor --rescue DIR copies out all that is intact"));
         }
         verdict(found)
     }

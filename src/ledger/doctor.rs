@@ -1,4 +1,5 @@
-//! What is lost of a damaged ledger and what is not, and copying out what is not. Nothing here changes a ledger.
+//! What is lost of a damaged ledger and what is not, copying out what is not, and writing a ledger anew of which nothing
+//! is lost. Nothing here changes a ledger file; a rebuilt one takes its place.
 //!
 //! The engine is asked first, key by key, so that one damaged page does not hide the others. Where it fails, the
 //! file is searched byte by byte: statements prove themselves by their signature and their place in the tree,
@@ -54,6 +55,8 @@ pub struct Examined {
     entries: BTreeMap<u64, Statement>,
     unplaced: Vec<Statement>,
     contents: BTreeSet<Address>,
+    /// Contents that the store lists or an entry names. Others were left behind in free pages.
+    members: BTreeSet<Address>,
 }
 
 /// Examines a ledger file, however damaged. `expected` is the ledger that was last seen here, with its head.
@@ -117,7 +120,8 @@ pub fn examine(
         lost_contents: Vec::new(),
         findings,
     };
-    let mut examined = Examined { diagnosis, store, carved, entries, unplaced, contents: BTreeSet::new() };
+    let (contents, members) = (BTreeSet::new(), BTreeSet::new());
+    let mut examined = Examined { diagnosis, store, carved, entries, unplaced, contents, members };
     examined.find_contents(path)?;
     examined.conclude(expected);
     Ok(examined)
@@ -339,6 +343,7 @@ impl Examined {
         if self.carved.is_none() && !intact(&known, self)?.is_empty() {
             self.carved = Some(Carved::read(path, &|_| None, &mut |_| {})?);
         }
+        self.members.clone_from(&known);
         known.extend(
             self.carved
                 .iter()
@@ -357,7 +362,9 @@ impl Examined {
             };
             let manifest = self.bytes(&list)?.and_then(|bytes| Manifest::parse(&bytes).ok());
             let files = manifest.into_iter().flat_map(|manifest| manifest.files).filter(|file| file.kept);
-            known.extend(files.map(|file| file.content.blake3));
+            let files: Vec<_> = files.map(|file| file.content.blake3).collect();
+            self.members.extend(&files);
+            known.extend(files);
         }
         let lost = intact(&known, self)?;
         self.contents = known.into_iter().filter(|a| !erased.contains(a) && !lost.contains(a)).collect();
@@ -461,12 +468,72 @@ fn write<T>(path: &Path, fill: impl FnOnce(&mut std::fs::File) -> std::io::Resul
     Ok(filled)
 }
 
-/// Writes the derived index and the stored tree of a ledger anew, when its statements are intact.
+/// Writes a ledger file with all its statements and contents anew, and derives index and tree from them. Answers
+/// where the old file is kept, which it is when anything was wrong with it.
 ///
 /// # Errors
-/// When the ledger cannot be opened for writing, or a statement does not hold; nothing is changed then.
-pub fn rebuild(path: &Path, lock_timeout: Duration, events: &mut dyn FnMut(Event)) -> Result<()> {
-    let ledger = Ledger::open_file(path, Access::Write, lock_timeout, events)?;
-    ledger.rebuild_index()?;
-    ledger.rebuild_tree()
+/// When the ledger cannot be opened for writing, a statement does not hold, or a statement or content that the old
+/// file still has would not be in the new one; nothing is changed then.
+pub fn rebuild(
+    path: &Path,
+    lock_timeout: Duration,
+    events: &mut dyn FnMut(Event),
+) -> Result<Option<PathBuf>> {
+    let mut old = examine(path, None, lock_timeout, events)?;
+    // Whoever waits for the lock to write must not wait for what was found.
+    old.store = None;
+    let store = RedbStore::open(path, Access::Write, lock_timeout, events)?;
+    let well = old.diagnosis.findings.iter().all(|finding| finding.code == "unscrubbed");
+    renew(store, !well, &|ledger| old.is_in(ledger))
+}
+
+/// Lets `check` see the new ledger before it takes the place of the old one.
+pub(super) fn renew(
+    store: RedbStore,
+    keep: bool,
+    check: &dyn Fn(&Ledger) -> Result<()>,
+) -> Result<Option<PathBuf>> {
+    store.renew(keep, |new| {
+        let ledger = Ledger::open(new)?;
+        ledger.rebuild_index()?;
+        ledger.rebuild_tree()?;
+        check(&ledger)
+    })
+}
+
+impl Examined {
+    /// Whether a ledger has every entry and content that was found intact here.
+    fn is_in(&self, ledger: &Ledger) -> Result<()> {
+        let cannot = |why: String| Err(Error::integrity(format!("the ledger cannot be written anew: {why}")));
+        let lost = |what: &str| cannot(format!("{what} would be lost"));
+        if let Some(at) = self.diagnosis.lost.first() {
+            return cannot(format!("entry {at} is damaged"));
+        }
+        for (at, statement) in &self.entries {
+            if ledger.store.statement(*at)?.as_deref() != Some(statement.bytes()) {
+                return lost(&format!("entry {at}"));
+            }
+        }
+        let mut stored = Vec::new();
+        ledger.store.blobs(&mut |hash, _| {
+            stored.push(Address(hash));
+            Ok(true)
+        })?;
+        for address in self.contents.iter().filter(|address| self.members.contains(address)).chain(&stored) {
+            let mut hash = blake3::Hasher::new();
+            let state = ledger.store.read_blob(&address.0, &mut |piece| {
+                hash.update(piece);
+                Ok(())
+            })?;
+            let intact = match state {
+                BlobState::Present(_) => hash.finalize() == address.0,
+                BlobState::Erased => true,
+                BlobState::Missing => false,
+            };
+            if !intact {
+                return lost(&address.to_string());
+            }
+        }
+        Ok(())
+    }
 }

@@ -72,7 +72,8 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    fn file(&self) -> Option<usize> {
+    /// Which file it is about; `None` for names.
+    pub(crate) fn file(&self) -> Option<usize> {
         match self {
             Self::Write(file, ..) | Self::Resize(file, _) | Self::Sync(file) => Some(*file),
             Self::Name { .. } | Self::Remove(_) | Self::SyncNames => None,

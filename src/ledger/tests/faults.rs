@@ -198,6 +198,55 @@ fn after_a_scrub_that_failed_nothing_is_acknowledged_and_lost() {
     assert!(refused > 0 && recorded > 0);
 }
 
+/// Written anew with all that is derived: the old file is in its place or the new one is, and then the old is kept.
+#[test]
+fn a_rebuilding_that_fails_or_is_cut_leaves_one_or_the_other() {
+    let history = History::of_everything();
+    let step = (0..history.len()).find(|step| history.what(*step) == "a rebuilt index").unwrap();
+    let file = history.file(step, true);
+    let rebuild = |disk: &Disk| {
+        let (store, _) = RedbStore::open_over(disk.clone(), CACHES[0])?;
+        super::super::doctor::renew(store, true, &|_| Ok(()))
+    };
+    let check = |image: Image, done: bool| {
+        let kept = image.contains_key("kept");
+        let (state, _) = history.check_file(image, if done { step + 1 } else { step }, !done, false);
+        assert!(kept || state == step, "replaced and not kept");
+    };
+    let disk = Disk::new(file.clone());
+    assert_eq!(rebuild(&disk).unwrap(), Some("kept".into()));
+    check(disk.image(), true);
+    let (trace, mut dice) = (disk.trace(), Dice(7));
+    for at in 0..=disk.now() {
+        let named =
+            trace.ops[at.saturating_sub(2)..disk.now().min(at + 2)].iter().any(|op| op.file().is_none());
+        for loss in [Loss::All, Loss::Nothing, Loss::Some] {
+            if named || at == disk.now() || dice.below(8) == 0 {
+                check(trace.cut(at, loss, &mut dice), at == disk.now());
+            }
+        }
+    }
+    let (mut failed, mut done) = (0, 0);
+    for (call, count) in Call::ALL.into_iter().zip(disk.calls()) {
+        for (nth, (effect, for_ever)) in
+            (1..=count).flat_map(|nth| ways(call).into_iter().map(move |way| (nth, way)))
+        {
+            if matches!(call, Call::Read | Call::Write) && dice.below(12) > 0 {
+                continue;
+            }
+            let disk = Disk::failing(file.clone(), Some(Fault { call, nth, effect, for_ever }));
+            let rebuilt =
+                rebuild(&disk).map_err(|error| assert_eq!(error.kind(), Kind::Failed, "{error}")).is_ok();
+            *(if rebuilt { &mut done } else { &mut failed }) += 1;
+            check(disk.image(), rebuilt);
+            let loss = if dice.below(2) == 0 { Loss::All } else { Loss::Some };
+            check(disk.trace().cut(disk.now(), loss, &mut dice), rebuilt);
+        }
+    }
+    println!("{failed} failed, {done} done");
+    assert!(failed > 10);
+}
+
 #[test]
 fn no_failure_in_a_long_history_loses_or_adds_anything() {
     let to = History::of_everything().len();

@@ -45,7 +45,11 @@ impl RedbStore {
         let cannot = |cause| fault::io(&self.path, cause);
         derive(Box::new(new)).inspect_err(|_| self.discard())?;
         let kept = match keep {
-            true => Some(self.place.keep().map_err(cannot).inspect_err(|_| self.discard())?),
+            // Its name is durable before another file has its place.
+            true => {
+                let kept = self.place.keep().and_then(|kept| self.place.settle().map(|()| kept));
+                Some(kept.map_err(cannot).inspect_err(|_| self.discard())?)
+            }
             false => None,
         };
         self.put_in_place()?;
@@ -101,7 +105,8 @@ impl Change<'_> {
         }
         match part {
             Part::All => {
-                drop((self.copy_table(old, TILES, |_| true)?, self.copy_table(old, INDEX, |_| true)?))
+                self.copy_table(old, TILES, |_| true)?;
+                self.copy_table(old, INDEX, |_| true)?;
             }
             // Readers rely on every table being there.
             Part::Recorded => drop((self.table(TILES)?, self.table(INDEX)?)),
