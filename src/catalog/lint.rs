@@ -6,8 +6,9 @@ use super::parse::{self, Parsed, Refusal, Source};
 use super::prompt::{Dialect, Input, Layer, Prompt};
 use super::resolve::Catalog;
 use super::secrets;
+use super::source::{Content, Source as Files};
 use super::text::{Fenced, Position};
-use super::walk::{self, Content};
+use super::walk;
 use super::{contract, fields, paths};
 use super::{tags, template};
 use crate::error::{Error, Result};
@@ -59,7 +60,7 @@ pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
 /// If `path` does not exist or cannot be read.
 pub fn lint_path(path: &Path) -> Result<Report> {
     if path.is_dir() {
-        return lint_folder(path);
+        return lint_source(&Files::folder(Layer::Workspace, path));
     }
     let findings = match walk::read(path, path) {
         Content::Bytes(bytes) => lint_file(path, &bytes),
@@ -71,31 +72,39 @@ pub fn lint_path(path: &Path) -> Result<Report> {
     Ok(Report { prompts: 1, documents: 0, findings })
 }
 
-fn lint_folder(root: &Path) -> Result<Report> {
+/// Lints every prompt of a source, as [`lint_path`] does for a folder.
+///
+/// # Errors
+/// If the source does not exist or cannot be read.
+pub fn lint_source(source: &Files) -> Result<Report> {
     let mut report = Report::default();
     let mut prompts = Vec::new();
-    for file in walk::files(root)? {
-        let findings = match file.parse(Layer::Workspace) {
+    source.visit(&mut |file| {
+        let findings = match file.parse(source.layer) {
             Parsed::Document => {
                 report.documents += 1;
-                continue;
+                return;
             }
             Parsed::Prompt(prompt) => {
                 let findings = lint_file(&file.path, &prompt.bytes);
                 prompts.push(*prompt);
                 findings
             }
-            Parsed::Broken(problem) => match &file.content {
-                Content::Bytes(bytes) => lint_file(&file.path, bytes),
-                _ => problem.findings,
-            },
+            Parsed::Broken(problem) => {
+                let mut findings = problem.findings;
+                if let Content::Bytes(bytes) = &file.content {
+                    check_text(&file.path, &String::from_utf8_lossy(bytes), &mut findings);
+                    sort(&mut findings);
+                }
+                findings
+            }
         };
         report.prompts += 1;
         report.findings.extend(findings);
-    }
+    })?;
     report.findings.extend(Catalog::of(prompts).findings());
     for finding in &mut report.findings {
-        finding.path = root.join(&finding.path);
+        finding.path = source.shown(&finding.path);
     }
     report.findings.sort_by(|a, b| a.path.cmp(&b.path)); // stable: places stay in order
     Ok(report)

@@ -1,10 +1,10 @@
 //! Prompt files: dialects, lint, resolution.
 //!
 //! A prompt is a Markdown file with YAML frontmatter in one of several dialects, all read into one model,
-//! [`Prompt`]. A [`Catalog`] collects them from folders and from the gates compiled into this program and says
-//! what a ref or an id stands for. Lint says what is wrong with a file, with a stable code and a place for each
-//! [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for credentials in prompts,
-//! notes and attachments alike.
+//! [`Prompt`]. A [`Catalog`] collects them from its sources (folders, git revisions, ledgers, the gates compiled
+//! into this program) and says what a ref or an id stands for. Lint says what is wrong with a file, with a stable
+//! code and a place for each [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for
+//! credentials in prompts, notes and attachments alike.
 
 mod builtin;
 
@@ -19,9 +19,11 @@ mod paths;
 mod prompt;
 mod resolve;
 pub mod secrets;
+mod source;
 mod tags;
 mod template;
 mod text;
+mod tree;
 mod version;
 mod walk;
 
@@ -29,10 +31,11 @@ mod walk;
 mod tests;
 
 pub use finding::{Finding, RULES, Rule, Severity, render};
-pub use lint::{Report, lint_file, lint_path};
+pub use lint::{Report, lint_file, lint_path, lint_source};
 pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
 pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, Prompt, Strictness};
-pub use resolve::{Catalog, Source};
+pub use resolve::Catalog;
+pub use source::{Held, Located, Locator, Origin, Source};
 pub use template::{environment, variables as template_variables};
 pub use text::Position;
 pub use version::{compare as compare_versions, is_id, is_version, split_ref};

@@ -1,24 +1,19 @@
 //! The catalog: what a ref or an id stands for.
 
-use super::builtin;
 use super::finding::{self, Finding, quoted};
 use super::lint::lint_file;
-use super::parse::{self, Parsed, Problem};
+use super::parse::{Parsed, Problem};
 use super::prompt::{Layer, Prompt};
+use super::source::{Content, File, Located, Source};
 use super::text::Position;
-use super::{version, walk};
+use super::version;
 use crate::error::{Error, Result};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-/// A folder of prompts and the layer that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its precedence.
-    pub layer: Layer,
-    /// The folder; every file below it is looked at.
-    pub root: PathBuf,
-}
+/// So many versions are named to someone who asked for one that is not there.
+const NAMED: usize = 8;
 
 /// Every prompt of every layer.
 ///
@@ -27,10 +22,29 @@ pub struct Source {
 /// project's own id stands for.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    prompts: Vec<Prompt>,
-    losers: Vec<Prompt>,
+    /// By id and version.
+    prompts: Vec<Arc<Prompt>>,
+    losers: Vec<Arc<Prompt>>,
     problems: Vec<Problem>,
+    /// The problems that claim an id or ref.
+    claims: HashMap<String, Vec<usize>>,
     clashes: Vec<Clash>,
+    /// Refs, and the current prompt that replaces each.
+    replacements: HashMap<String, usize>,
+    located: Vec<Located>,
+    /// What each file turned out to be. The bytes' digest is part of the key, so what is here is never out of date.
+    known: HashMap<Key, Known>,
+    parsed: usize,
+}
+
+/// A file by its layer, path, the ref that its source gives it, and the BLAKE3 of its bytes.
+type Key = (Layer, PathBuf, Option<String>, [u8; 32]);
+
+#[derive(Debug, Clone)]
+enum Known {
+    Prompt(Arc<Prompt>),
+    Broken(Problem),
+    Document,
 }
 
 /// Two files of one layer that claim one ref with different bytes.
@@ -43,47 +57,59 @@ struct Clash {
 }
 
 impl Catalog {
-    /// Reads the folders and, if `with_built_in`, the gates that come with this program.
+    /// Reads the sources and, if `with_built_in`, the gates that come with this program.
     ///
     /// Files that are no prompts are skipped; files that were meant as prompts and are unusable become
     /// [`Catalog::problems`].
     ///
     /// # Errors
-    /// If a folder does not exist or cannot be read.
+    /// If a source does not exist or cannot be read.
     pub fn load(sources: &[Source], with_built_in: bool) -> Result<Self> {
+        Self::default().reload(sources, with_built_in)
+    }
+
+    /// The same as [`Catalog::load`], but only files whose bytes this catalog has not seen at their path are
+    /// parsed: the others are shared with it.
+    ///
+    /// # Errors
+    /// As [`Catalog::load`].
+    pub fn reload(&self, sources: &[Source], with_built_in: bool) -> Result<Self> {
         let mut catalog = Self::default();
         let mut found = Vec::new();
-        for source in sources {
-            for file in walk::files(&source.root)? {
-                catalog.take(file.parse(source.layer), &mut found);
-            }
-        }
-        if with_built_in {
-            for (path, text) in builtin::FILES {
-                catalog.take(parse::parse(Layer::BuiltIn, Path::new(path), text.as_bytes()), &mut found);
-            }
+        let built_in = with_built_in.then(Source::built_in);
+        for source in sources.iter().chain(&built_in) {
+            let located = source.visit(&mut |file| match catalog.read(self, source.layer, &file) {
+                Known::Prompt(prompt) => found.push(prompt),
+                Known::Broken(problem) => catalog.problems.push(problem),
+                Known::Document => {}
+            })?;
+            catalog.located.push(located);
         }
         catalog.arrange(found);
         Ok(catalog)
     }
 
+    /// What a file is, from `before` if that knows it.
+    fn read(&mut self, before: &Self, layer: Layer, file: &File) -> Known {
+        let Content::Bytes(bytes) = &file.content else { return file.parse(layer).into() };
+        let key = (layer, file.path.clone(), file.reference.clone(), *blake3::hash(bytes).as_bytes());
+        let known = before.known.get(&key).cloned().unwrap_or_else(|| {
+            self.parsed += 1;
+            file.parse(layer).into()
+        });
+        self.known.insert(key, known.clone());
+        known
+    }
+
     /// A catalog of these prompts alone.
     pub(crate) fn of(prompts: Vec<Prompt>) -> Self {
         let mut catalog = Self::default();
-        catalog.arrange(prompts);
+        catalog.arrange(prompts.into_iter().map(Arc::new).collect());
         catalog
     }
 
-    fn take(&mut self, parsed: Parsed, found: &mut Vec<Prompt>) {
-        match parsed {
-            Parsed::Prompt(prompt) => found.push(*prompt),
-            Parsed::Broken(problem) => self.problems.push(problem),
-            Parsed::Document => {}
-        }
-    }
-
     /// Sorts out winners, losers and clashes.
-    fn arrange(&mut self, mut found: Vec<Prompt>) {
+    fn arrange(&mut self, mut found: Vec<Arc<Prompt>>) {
         // Stable, so files of one layer and ref stay in the order in which they were read.
         found.sort_by(|a, b| a.id.cmp(&b.id).then(a.cmp_version(b)).then(a.layer.cmp(&b.layer)));
         for prompt in found {
@@ -102,6 +128,24 @@ impl Catalog {
                 _ => self.prompts.push(prompt),
             }
         }
+        for (at, prompt) in self.prompts.iter().enumerate().filter(|(_, prompt)| prompt.is_current()) {
+            if let Some(replaced) = &prompt.deprecates {
+                self.replacements.entry(replaced.clone()).or_insert(at);
+            }
+        }
+        for (at, problem) in self.problems.iter().enumerate() {
+            if let Some(claimed) = &problem.claimed_id {
+                self.claims.entry(claimed.clone()).or_default().push(at);
+            }
+        }
+    }
+
+    /// The versions of an id that stand, oldest first.
+    #[must_use]
+    pub fn versions(&self, id: &str) -> &[Arc<Prompt>] {
+        let start = self.prompts.partition_point(|prompt| prompt.id.as_str() < id);
+        let rest = self.prompts.get(start..).unwrap_or_default();
+        rest.get(..rest.partition_point(|prompt| prompt.id == id)).unwrap_or_default()
     }
 
     /// What `wanted` stands for: `<id>.v<version>` exactly, or a bare id.
@@ -115,8 +159,7 @@ impl Catalog {
     /// it cannot be read, since what lies below it may not be what was meant.
     pub fn resolve(&self, wanted: &str) -> Result<&Prompt> {
         if let Some((id, version)) = version::split_ref(wanted)
-            && let Some(prompt) =
-                self.prompts.iter().find(|prompt| prompt.id == id && prompt.version == version)
+            && let Some(prompt) = self.versions(id).iter().find(|prompt| prompt.version == version)
         {
             // Another version may be broken in the same layer; only a higher layer could hide this one.
             self.check_claims(id, |layer| layer < prompt.layer)?;
@@ -135,21 +178,19 @@ impl Catalog {
     /// The prompt that a bare id stands for.
     fn newest(&self, id: &str) -> Option<&Prompt> {
         let wanted = |status: Option<&str>| {
-            let of_id = self.prompts.iter().filter(|prompt| prompt.id == id);
-            let of_status = of_id.filter(|prompt| match status {
+            let of_status = self.versions(id).iter().filter(|prompt| match status {
                 None => prompt.is_current(),
                 status => prompt.status.as_deref() == status,
             });
             // `max_by` takes the highest layer, which compares as the least, then the newest version.
-            of_status.max_by(|a, b| b.layer.cmp(&a.layer).then(a.cmp_version(b)))
+            of_status.max_by(|a, b| b.layer.cmp(&a.layer).then(a.cmp_version(b))).map(Arc::as_ref)
         };
         wanted(None).or_else(|| wanted(Some("deprecated"))).or_else(|| wanted(Some("draft")))
     }
 
     fn check_claims(&self, id: &str, concerns: impl Fn(Layer) -> bool) -> Result<()> {
-        let claims =
-            |problem: &&Problem| problem.claimed_id.as_deref() == Some(id) && concerns(problem.layer);
-        match self.problems.iter().find(claims) {
+        let claims = self.claims.get(id).into_iter().flatten().filter_map(|at| self.problems.get(*at));
+        match claims.into_iter().find(|problem| concerns(problem.layer)) {
             Some(problem) => {
                 let error = Error::failed(format!(
                     "the prompt {} is unusable: {}",
@@ -180,13 +221,11 @@ impl Catalog {
 
     fn unknown(&self, wanted: &str) -> Error {
         let mut error = match version::split_ref(wanted) {
-            Some((id, version)) if self.prompts.iter().any(|prompt| prompt.id == id) => {
-                let versions = self.prompts.iter().filter(|prompt| prompt.id == id);
-                let known: Vec<_> = versions.map(|prompt| prompt.version.as_str()).collect();
+            Some((id, version)) if !self.versions(id).is_empty() => {
                 Error::failed(format!("the prompt {} has no version {version}", quoted(id)))
-                    .hint(format!("it has: {}", known.join(", ")))
+                    .hint(near_versions(self.versions(id), version))
             }
-            _ if self.prompts.iter().any(|prompt| prompt.id == wanted) => {
+            _ if !self.versions(wanted).is_empty() => {
                 Error::failed(format!("every version of {} is archived", quoted(wanted)))
                     .hint("name one exactly, as `<id>.v<version>`")
             }
@@ -228,6 +267,13 @@ impl Catalog {
         near.into_iter().take(3).map(|(_, id)| id).collect()
     }
 
+    /// What to tell someone who asked for `wanted` and got this prompt: which version a bare id stands for.
+    #[must_use]
+    pub fn choice(wanted: &str, prompt: &Prompt) -> Option<String> {
+        let reference = prompt.reference();
+        (wanted != reference).then(|| format!("{wanted} is {reference} ({})", prompt.layer))
+    }
+
     /// What to tell someone who uses this prompt: that it is deprecated, a draft or archived.
     #[must_use]
     pub fn warning(&self, prompt: &Prompt) -> Option<String> {
@@ -240,10 +286,9 @@ impl Catalog {
             "draft" => format!("{reference} is a draft"),
             status => format!("{reference} is {status}"),
         };
-        let replacement = self
-            .prompts
-            .iter()
-            .find(|other| other.deprecates.as_deref() == Some(&reference) && other.is_current())
+        let replacement = self.replacements.get(&reference).and_then(|at| self.prompts.get(*at));
+        let replacement = replacement
+            .map(Arc::as_ref)
             .or_else(|| self.newest(&prompt.id).filter(|newest| newest.is_current()));
         if let Some(replacement) = replacement {
             warning.push_str(&format!("; {} is current", replacement.reference()));
@@ -253,13 +298,13 @@ impl Catalog {
 
     /// The prompts that refs stand for, by id and version.
     #[must_use]
-    pub fn prompts(&self) -> &[Prompt] {
+    pub fn prompts(&self) -> &[Arc<Prompt>] {
         &self.prompts
     }
 
     /// The prompts hidden by one with the same ref, in a higher layer or read earlier.
     #[must_use]
-    pub fn losers(&self) -> &[Prompt] {
+    pub fn losers(&self) -> &[Arc<Prompt>] {
         &self.losers
     }
 
@@ -269,12 +314,25 @@ impl Catalog {
         &self.problems
     }
 
+    /// Where the prompts come from, in the order in which the sources were read.
+    #[must_use]
+    pub fn located(&self) -> &[Located] {
+        &self.located
+    }
+
+    /// How many files were parsed for this catalog, and not taken over from the one before.
+    #[must_use]
+    pub fn parsed(&self) -> usize {
+        self.parsed
+    }
+
     /// Each gate and the prompt that its id stands for, by gate. Ids that do not resolve are left out.
     #[must_use]
     pub fn gates(&self) -> Vec<(&str, &Prompt)> {
         let mut gates = BTreeMap::new();
-        for prompt in self.prompts.iter().filter(|prompt| prompt.gate.is_some()) {
-            if let Some(newest) = self.newest(&prompt.id)
+        for versions in self.prompts.chunk_by(|a, b| a.id == b.id) {
+            if let Some(prompt) = versions.iter().find(|prompt| prompt.gate.is_some())
+                && let Some(newest) = self.newest(&prompt.id)
                 && let Some(gate) = newest.gate.as_deref()
             {
                 gates.insert((gate, newest.id.as_str()), newest);
@@ -301,5 +359,30 @@ impl Catalog {
                 .hint("give one of them a new version, or remove it")
         });
         problems.chain(clashes).collect()
+    }
+}
+
+/// The versions nearest to one that is not there.
+fn near_versions(versions: &[Arc<Prompt>], wanted: &str) -> String {
+    let same = versions.iter().find(|prompt| version::same_number(&prompt.version, wanted));
+    if let Some(same) = same {
+        return format!("did you mean {}? Versions are taken as they are written", same.reference());
+    }
+    let at = versions.partition_point(|prompt| version::compare(&prompt.version, wanted).is_lt());
+    let first = at.saturating_sub(NAMED / 2).min(versions.len().saturating_sub(NAMED));
+    let near = versions.iter().skip(first).take(NAMED).map(|prompt| prompt.version.as_str());
+    let near: Vec<&str> = near.collect();
+    let more = versions.len() - near.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("it has: {}{more}", near.join(", "))
+}
+
+impl From<Parsed> for Known {
+    fn from(parsed: Parsed) -> Self {
+        match parsed {
+            Parsed::Prompt(prompt) => Self::Prompt(Arc::from(prompt)),
+            Parsed::Broken(problem) => Self::Broken(problem),
+            Parsed::Document => Self::Document,
+        }
     }
 }

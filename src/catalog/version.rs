@@ -14,11 +14,20 @@ pub fn is_version(text: &str) -> bool {
 /// written differently (`1`, `1.0`, `01`) are ordered by their text, so that the order is total.
 #[must_use]
 pub fn compare(a: &str, b: &str) -> Ordering {
+    numbers(a, b).then_with(|| a.cmp(b))
+}
+
+/// Whether two versions differ only in how they are written.
+pub(crate) fn same_number(a: &str, b: &str) -> bool {
+    numbers(a, b).is_eq()
+}
+
+fn numbers(a: &str, b: &str) -> Ordering {
     let mut left = a.split('.');
     let mut right = b.split('.');
     loop {
         match (left.next(), right.next()) {
-            (None, None) => return a.cmp(b),
+            (None, None) => return Ordering::Equal,
             (x, y) => match number(x.unwrap_or("0"), y.unwrap_or("0")) {
                 Ordering::Equal => {}
                 unequal => return unequal,

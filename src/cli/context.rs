@@ -107,9 +107,9 @@ impl<'a> Context<'a> {
 
     pub(crate) fn catalog(&self) -> Result<Catalog> {
         let mut sources = Vec::new();
-        sources.extend(self.workspace_catalog()?.map(|root| Source { layer: Layer::Workspace, root }));
+        sources.extend(self.workspace_catalog()?.map(|root| Source::folder(Layer::Workspace, root)));
         let user = self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir());
-        sources.extend(user.map(|root| Source { layer: Layer::User, root }));
+        sources.extend(user.map(|root| Source::folder(Layer::User, root)));
         Catalog::load(&sources, self.settings()?.catalog.builtin)
     }
 

@@ -4,7 +4,7 @@ use super::corpora;
 use crate::catalog::*;
 
 fn workspace(root: std::path::PathBuf) -> Catalog {
-    Catalog::load(&[Source { layer: Layer::Workspace, root }], false).unwrap()
+    Catalog::load(&[Source::folder(Layer::Workspace, root)], false).unwrap()
 }
 
 fn assert_no_errors(root: &std::path::Path, prompts: usize, documents: usize) {

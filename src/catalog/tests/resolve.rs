@@ -27,7 +27,7 @@ impl Layers {
     }
 
     fn sources(&self) -> [Source; 2] {
-        let source = |layer, folder: &tempfile::TempDir| Source { layer, root: folder.path().to_owned() };
+        let source = |layer, folder: &tempfile::TempDir| Source::folder(layer, folder.path());
         // Not in the order of precedence: that must not matter.
         [source(Layer::User, &self.user), source(Layer::Workspace, &self.workspace)]
     }
@@ -395,7 +395,7 @@ fn links_are_followed_only_inside() {
     assert_eq!(problems, [("broken.md", Severity::Warning), ("out.md", Severity::Warning)]);
     assert_eq!(catalog.losers().len(), 2, "links to a prompt are further copies");
 
-    let linked = Source { layer: Layer::User, root: root.join("loop") };
+    let linked = Source::folder(Layer::User, root.join("loop"));
     assert_eq!(Catalog::load(&[linked], false).unwrap().prompts().len(), 1, "the root may be a link");
 }
 
@@ -416,7 +416,7 @@ fn a_folder_that_is_none_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "file.md", "x");
     for (root, part) in [("missing", "does not exist"), ("file.md", "is not a folder")] {
-        let source = Source { layer: Layer::Workspace, root: folder.path().join(root) };
+        let source = Source::folder(Layer::Workspace, folder.path().join(root));
         let error = Catalog::load(&[source], true).unwrap_err();
         assert!(error.to_string().contains(part), "{error}");
         assert!(!error.hints().is_empty());
