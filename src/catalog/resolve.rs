@@ -326,6 +326,12 @@ impl Catalog {
         self.parsed
     }
 
+    /// How many files claim a ref that another file of their layer has with other bytes.
+    #[must_use]
+    pub fn clashes(&self) -> usize {
+        self.clashes.len()
+    }
+
     /// Each gate and the prompt that its id stands for, by gate. Ids that do not resolve are left out.
     #[must_use]
     pub fn gates(&self) -> Vec<(&str, &Prompt)> {

@@ -79,6 +79,17 @@ impl Source {
         Self { layer: Layer::BuiltIn, origin: Origin::BuiltIn }
     }
 
+    /// The same, with a folder below `dir` written as from there.
+    #[must_use]
+    pub fn relative_to(mut self, dir: &Path) -> Self {
+        if let Origin::Folder(root) = &mut self.origin
+            && let Ok(below) = root.strip_prefix(dir)
+        {
+            *root = if below.as_os_str().is_empty() { PathBuf::from(".") } else { below.to_owned() };
+        }
+        self
+    }
+
     /// The path of a file of this source as a person would open it.
     #[must_use]
     pub fn shown(&self, path: &Path) -> PathBuf {

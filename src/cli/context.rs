@@ -5,7 +5,7 @@ use super::ui::{Ui, ledger as ledger_id, safe};
 use super::{Global, git};
 use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
-use promptos::catalog::{Catalog, Layer, Source};
+use promptos::catalog::Catalog;
 use promptos::error::{Error, Kind, Result};
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
 use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
@@ -93,6 +93,10 @@ impl<'a> Context<'a> {
     /// The workspace catalog's folder, if it is there.
     pub(crate) fn workspace_catalog(&self) -> Result<Option<PathBuf>> {
         let (root, settings) = (self.root(), self.settings()?);
+        if let Some(clone) = &settings.catalog.git {
+            let what = format!("the project's catalog is a revision of {} and no folder", clone.display());
+            return Err(Error::failed(what).hint(format!("[catalog] git in {} says so", Settings::FILE)));
+        }
         let folder = root.join(&settings.catalog.path);
         if folder.is_dir() {
             return Ok(Some(folder));
@@ -106,11 +110,12 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn catalog(&self) -> Result<Catalog> {
-        let mut sources = Vec::new();
-        sources.extend(self.workspace_catalog()?.map(|root| Source::folder(Layer::Workspace, root)));
-        let user = self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir());
-        sources.extend(user.map(|root| Source::folder(Layer::User, root)));
-        Catalog::load(&sources, self.settings()?.catalog.builtin)
+        self.catalog_from(None)
+    }
+
+    /// The folder of the user's own prompts, if it is there.
+    pub(crate) fn user_catalog(&self) -> Option<PathBuf> {
+        self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir())
     }
 
     /// The catalog that everybody who works on the project has, without the user's own prompts, and its folder.

@@ -20,6 +20,8 @@ pub(crate) struct Dev {
     /// The prompts that govern the session, by id or ref: P00,P01 or P00.v1
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     prompts: Vec<String>,
+    #[command(flatten)]
+    catalog: super::catalog::CatalogOption,
     /// Who runs the session, as claimed; by default git's user
     #[arg(long)]
     developer: Option<String>,
@@ -45,7 +47,8 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let catalog = context.catalog()?;
+        let locator = self.catalog.locator()?;
+        let catalog = context.catalog_from(locator.as_ref())?;
         if self.prompts.iter().all(|id| id.trim().is_empty()) {
             return Err(no_prompts(&catalog));
         }
@@ -73,7 +76,7 @@ impl Dev {
             attachments: &self.attach,
             allow_secret: self.allow_secret.as_deref(),
             tool: super::version::TOOL.to_owned(),
-            catalog_version: super::version::catalog(context)?,
+            catalog_version: context.catalog_version(&catalog, locator.as_ref())?,
             salts: [context.random()?, context.random()?],
         };
         let mut planned = plan_session(&catalog, &request)?;
@@ -83,6 +86,9 @@ impl Dev {
             .map(Finding::to_string)
             .chain(planned.remarks.iter().cloned())
             .for_each(|text| context.ui.warn(&one_line(&text, 2000)));
+        let named = prompts.iter().zip(&planned.prompts);
+        let choices = named.filter_map(|(wanted, prompt)| Catalog::choice(wanted, prompt));
+        choices.for_each(|choice| context.ui.note(&one_line(&choice, 300)));
         if let Some(dir) = &self.artifacts_dir {
             check_folder(dir, self.force)?;
         }

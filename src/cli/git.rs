@@ -109,5 +109,10 @@ pub(crate) fn describe(dir: &Path) -> Option<String> {
 
 /// What fits into a statement as a word.
 fn word(text: Option<String>) -> Option<String> {
-    text.filter(|text| (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()))
+    text.filter(|text| is_version(text))
+}
+
+/// Whether a session can name its catalog so.
+pub(crate) fn is_version(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -10,7 +10,10 @@ use std::path::PathBuf;
 #[derive(Args)]
 pub(crate) struct Lint {
     /// Files or folders; by default the project's catalog
+    #[arg(conflicts_with = "locator")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    catalog: super::catalog::CatalogOption,
     /// How to print the findings
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -24,17 +27,15 @@ enum Format {
 
 impl Lint {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let paths = if self.paths.is_empty() {
-            let folder = context.workspace_catalog()?.ok_or_else(|| {
+        let mut all = Report::default();
+        if self.paths.is_empty() {
+            let source = context.workspace(self.catalog.locator()?.as_ref())?.ok_or_else(|| {
                 Error::failed("there is no catalog folder 'prompts' here")
                     .hint("name files or folders: promptos lint PATH")
             })?;
-            vec![folder.strip_prefix(&context.dir).map_or(folder.clone(), PathBuf::from)]
-        } else {
-            self.paths
-        };
-        let mut all = Report::default();
-        for path in &paths {
+            all = catalog::lint_source(&source.relative_to(&context.dir))?;
+        }
+        for path in &self.paths {
             let report = catalog::lint_path(path)?;
             all.prompts += report.prompts;
             all.documents += report.documents;

@@ -3,6 +3,7 @@
 
 mod attach;
 mod cat;
+mod catalog;
 mod checkpoint;
 mod context;
 mod dev;
@@ -16,6 +17,7 @@ mod lint;
 mod log;
 mod lookup;
 mod pin;
+mod prompt;
 mod session;
 mod show;
 mod snapshot;
@@ -101,6 +103,8 @@ enum Command {
     Doctor(doctor::Doctor),
     Lint(lint::Lint),
     #[command(subcommand)]
+    Prompt(prompt::PromptCommand),
+    #[command(subcommand)]
     Session(session::Session),
     Version(version::Version),
 }
@@ -169,6 +173,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Doctor(command) => command.run(&context),
         Command::Erase(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
+        Command::Prompt(command) => command.run(&context),
         Command::Session(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
     }

@@ -184,6 +184,13 @@ pub(crate) fn one_line(text: &str, max: usize) -> String {
     shown.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// How many characters fit into a line: `COLUMNS`, else what the terminal says. `None` where nobody looks.
+pub(crate) fn width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    columns.or_else(terminal).filter(|width| *width > 0)
+}
+
 /// The first digits of a ledger's id.
 pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
     short(&hex::encode(id.0))

@@ -23,6 +23,7 @@ impl Version {
         });
         let catalog = match &snapshot {
             Some(snapshot) if snapshot.changes == 0 => snapshot.name.clone(),
+            _ if context.settings()?.catalog.git.is_some() => context.catalog_version(&context.catalog()?, None)?,
             _ => catalog(context)?,
         };
         if context.ui.json {

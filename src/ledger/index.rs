@@ -194,9 +194,21 @@ pub(crate) fn bound(store: &dyn Store, reference: &str) -> Result<Option<(Addres
     let Some(value) = store.index_get(&key(Table::Ref, &[reference.as_bytes(), &[0]]))? else {
         return Ok(None);
     };
+    read_binding(&value).map(Some)
+}
+
+fn read_binding(value: &[u8]) -> Result<(Address, u64)> {
     let (address, index) = value.split_at_checked(32).ok_or_else(|| damaged("a ref"))?;
     let address = address.try_into().map_err(|_| damaged("a ref"))?;
-    Ok(Some((Address(address), trailing_index(index).ok_or_else(|| damaged("a ref"))?)))
+    Ok((Address(address), trailing_index(index).ok_or_else(|| damaged("a ref"))?))
+}
+
+/// A row of [`Table::Ref`]: the ref, what it is bound to, and the index of the entry that bound it.
+pub(crate) fn read_ref_row(key: &[u8], value: &[u8]) -> Result<(String, Address, u64)> {
+    let reference = key.get(1..).and_then(|rest| rest.strip_suffix(&[0]));
+    let reference = reference.and_then(|text| String::from_utf8(text.to_vec()).ok());
+    let (address, index) = read_binding(value)?;
+    Ok((reference.ok_or_else(|| damaged("a ref"))?, address, index))
 }
 
 pub(crate) fn index_of(store: &dyn Store, id: &EntryId) -> Result<Option<u64>> {

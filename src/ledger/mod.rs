@@ -7,6 +7,7 @@ mod contents;
 pub mod doctor;
 mod erase;
 mod evidence;
+mod held;
 mod index;
 mod pin;
 mod snapshot;

@@ -8,6 +8,7 @@ mod duties;
 mod files;
 mod import;
 mod json;
+mod prompt;
 mod record;
 mod settings;
 mod snapshot;
@@ -18,6 +19,7 @@ pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
+pub use prompt::{PlannedPrompt, plan_prompt};
 pub use record::{Planned, SessionRequest, plan_session};
 pub use settings::{Separation, Settings};
 pub use snapshot::{

@@ -22,15 +22,19 @@ pub struct Settings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CatalogSettings {
-    /// The workspace catalog, relative to `promptos.toml`.
+    /// The workspace catalog, relative to `promptos.toml`, or to the root of the repository `git`.
     pub path: PathBuf,
+    /// A clone of a git repository, relative to `promptos.toml`, of which the catalog is a revision.
+    pub git: Option<PathBuf>,
+    /// The branch, tag or commit of it; `HEAD` when nothing is said.
+    pub revision: Option<String>,
     /// Whether the gates that come with the program are there too.
     pub builtin: bool,
 }
 
 impl Default for CatalogSettings {
     fn default() -> Self {
-        Self { path: PathBuf::from("prompts"), builtin: true }
+        Self { path: PathBuf::from("prompts"), git: None, revision: None, builtin: true }
     }
 }
 
