@@ -100,13 +100,17 @@ impl Output {
 
     /// Git's own words, as far as a message needs them.
     fn complaint(&self) -> String {
-        let lines = self.stderr.lines().filter(|line| !line.starts_with("hint:"));
+        let complains =
+            |line: &str| ["fatal: ", "error: ", " ! "].iter().any(|start| line.starts_with(start));
+        let all = || self.stderr.lines().filter(|line| !line.starts_with("hint:"));
+        let first = all().position(complains).unwrap_or(0);
         let words = |line: &str| {
             let line =
                 ["fatal: ", "error: "].iter().find_map(|start| line.strip_prefix(start)).unwrap_or(line);
             line.trim().to_owned()
         };
-        let said: Vec<String> = lines.map(words).filter(|line| !line.is_empty()).take(6).collect();
+        let said: Vec<String> =
+            all().skip(first).map(words).filter(|line| !line.is_empty()).take(6).collect();
         let said: String =
             said.join("; ").chars().filter(|c| !ledger_format::is_hidden(*c)).take(600).collect();
         if said.is_empty() { format!("git ended with {}", self.status) } else { said }
@@ -159,7 +163,7 @@ impl Git {
     /// Failed, when the commit has no such folder.
     pub fn tree(&self, commit: &str, folder: &Path) -> Result<Vec<TreeEntry>> {
         let no_folder = |what: &str| {
-            Error::failed(format!("{} {what} at {commit} of {}", folder.display(), self.dir.display()))
+            Error::failed(format!("'{}' {what} ({commit} of {})", folder.display(), self.dir.display()))
                 .hint("the path is relative to the root of the repository: git:REV:PATH")
         };
         let mut parts = Vec::new();
@@ -167,24 +171,20 @@ impl Git {
             match part {
                 Component::Normal(part) => parts.push(part),
                 Component::CurDir => {}
-                _ => return Err(no_folder("does not stay below the repository's root, so it is not read")),
+                _ => return Err(no_folder("does not stay below the root of the repository")),
             }
         }
         let mut named = OsString::from(format!("{commit}:"));
         named.push(parts.join(OsStr::new("/")));
         let args = [OsStr::new("rev-parse"), OsStr::new("--verify"), OsStr::new("--quiet"), &named];
-        let tree = self.ask(args)?.ok_or_else(|| no_folder("is not there"))?;
+        let tree = self.ask(args)?.ok_or_else(|| no_folder("is not in the tree"))?;
+        if self.ask(["cat-file", "-t", &tree])?.is_none_or(|kind| kind != "tree") {
+            return Err(no_folder("is no folder"));
+        }
         let listing = self.run(self.reading(["ls-tree", "-r", "-z", "--full-tree", &tree]), &[], None)?;
         if !listing.status.success() {
-            return Err(match self.ask(["cat-file", "-t", &tree])?.as_deref() {
-                Some("tree") | None => Error::failed(format!(
-                    "git cannot list {} at {commit} of {}: {}",
-                    folder.display(),
-                    self.dir.display(),
-                    listing.complaint()
-                )),
-                Some(_) => no_folder("is no folder"),
-            });
+            let said = listing.complaint();
+            return Err(Error::failed(format!("git cannot list {tree} of {}: {said}", self.dir.display())));
         }
         let lines = listing.stdout.split(|byte| *byte == 0).filter(|line| !line.is_empty());
         let entries: Option<Vec<TreeEntry>> = lines.map(tree_entry).collect();

@@ -6,6 +6,7 @@ mod lint;
 mod model;
 mod resolve;
 mod secrets;
+mod sources;
 
 use std::path::Path;
 

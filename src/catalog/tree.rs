@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::git::{Blob, Blobs, Git, Kind, TreeEntry};
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// So many links may lead from one to the next, as in a file system.
 const MAX_LINKS: usize = 40;
@@ -35,6 +35,7 @@ pub(crate) fn files(
         .collect();
     wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tree = Tree {
+        folder: folder.components().filter_map(normal).collect(),
         entries: entries.iter().map(|entry| (entry.path.as_slice(), entry)).collect(),
         blobs: git.blobs()?,
     };
@@ -46,6 +47,9 @@ pub(crate) fn files(
 }
 
 struct Tree<'a> {
+    /// Where the entries are in the commit, part by part.
+    folder: Vec<&'a [u8]>,
+    /// By path below the folder.
     entries: HashMap<&'a [u8], &'a TreeEntry>,
     blobs: Blobs,
 }
@@ -77,7 +81,9 @@ impl Tree<'_> {
     fn follow(&mut self, link: &[u8]) -> Result<Result<String, &'static str>> {
         let parts =
             |path: &[u8]| path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let (mut ahead, mut here, mut links) = (parts(link), Vec::<Vec<u8>>::new(), 0);
+        // From the root of the commit, so that a link may leave the folder and come back.
+        let mut here: Vec<Vec<u8>> = self.folder.iter().map(|part| part.to_vec()).collect();
+        let (mut ahead, mut links) = (parts(link), 0);
         while let Some(part) = ahead.pop() {
             match part.as_slice() {
                 b"" | b"." => continue,
@@ -85,12 +91,9 @@ impl Tree<'_> {
                 b".." => continue,
                 _ => here.push(part),
             }
-            let Some(entry) = self.entries.get(here.join(&b'/').as_slice()) else { continue };
-            if entry.kind != Kind::Link {
-                continue;
-            }
+            let Some(entry) = self.at(&here).filter(|entry| entry.kind == Kind::Link) else { continue };
             links += 1;
-            match self.blobs.read(&entry.object, MAX_TARGET)? {
+            match self.blobs.read(&entry.object.clone(), MAX_TARGET)? {
                 Blob::Bytes(target) if target.starts_with(b"/") => {
                     return Ok(Err("the link leads out of the catalog"));
                 }
@@ -99,11 +102,28 @@ impl Tree<'_> {
             }
             here.pop();
         }
-        let found = self.entries.get(here.join(&b'/').as_slice());
-        Ok(match found {
+        let inside = self.folder.iter().zip(&here).filter(|(part, here)| *part == here).count();
+        Ok(match self.at(&here) {
+            _ if inside < self.folder.len() => Err("the link leads out of the catalog"),
             Some(entry) if entry.kind == Kind::File => Ok(entry.object.clone()),
             _ => Err("the link leads to no file"),
         })
+    }
+
+    /// The entry at a path from the root of the commit.
+    fn at(&self, path: &[Vec<u8>]) -> Option<&TreeEntry> {
+        let mut path = path.iter();
+        let below = self.folder.iter().all(|part| path.next().is_some_and(|here| here == part));
+        let path: Vec<&[u8]> = path.map(Vec::as_slice).collect();
+        self.entries.get(path.join(&b'/').as_slice()).copied().filter(|_| below)
+    }
+}
+
+/// A part of a path that is a name.
+fn normal(part: Component<'_>) -> Option<&[u8]> {
+    match part {
+        Component::Normal(name) => Some(name.as_encoded_bytes()),
+        _ => None,
     }
 }
 

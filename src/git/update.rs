@@ -35,7 +35,7 @@ impl Git {
     /// # Errors
     /// Unavailable, when the remote is not reached in time; failed, when it has moved a tag.
     pub fn fetch(&self, limit: Duration) -> Result<()> {
-        let mut command = self.command(["fetch", "--quiet", "--tags", "--no-recurse-submodules"]);
+        let mut command = self.command(["fetch", "--no-progress", "--tags", "--no-recurse-submodules"]);
         command.args(["--upload-pack", "git-upload-pack"]).env("GIT_ALLOW_PROTOCOL", "file:https:http:ssh");
         let output = self.run(command, &[], Some(limit))?;
         if output.status.success() {

@@ -7,6 +7,9 @@ use promptos::catalog::Prompt;
 use promptos::error::Result;
 use serde_json::{Value, json};
 
+/// A summary of less is no help.
+const SUMMARY: usize = 30;
+
 /// List the prompts that refs stand for
 #[derive(Args)]
 pub(crate) struct List {
@@ -40,8 +43,8 @@ impl List {
         let words: Vec<String> = self.text.iter().map(|word| word.to_lowercase()).collect();
         let wanted = |prompt: &Prompt| self.fits(prompt) && has_words(prompt, &words);
         let hidden = catalog.losers().iter().filter(|_| self.all).map(|prompt| (prompt, true));
-        let standing = catalog.prompts().iter().map(|prompt| (prompt, false));
-        let mut listed: Vec<(&Prompt, bool)> = standing
+        let shown = catalog.prompts().iter().map(|prompt| (prompt, false));
+        let mut listed: Vec<(&Prompt, bool)> = shown
             .chain(hidden)
             .map(|(prompt, hidden)| (&**prompt, hidden))
             .filter(|(p, _)| wanted(p))
@@ -81,10 +84,12 @@ impl List {
             place if place == located.layer.to_string() => place,
             place => format!("{} {place}", located.layer),
         });
-        let mut note = format!("{} of {} prompts from: ", listed.len(), catalog.prompts().len());
+        let standing = listed.iter().filter(|(_, hidden)| !hidden).count();
+        let mut note = format!("{standing} of {} prompts from: ", catalog.prompts().len());
         note.push_str(&from.collect::<Vec<_>>().join(", "));
-        if !self.all && !catalog.losers().is_empty() {
-            note.push_str(&format!("; {} hidden by these (--all)", catalog.losers().len()));
+        if !catalog.losers().is_empty() {
+            let how = if self.all { "" } else { " (--all shows them)" };
+            note.push_str(&format!("; {} hidden by these{how}", catalog.losers().len()));
         }
         context.ui.note(&note);
         let problems = catalog.problems().len() + catalog.clashes();
@@ -151,7 +156,13 @@ fn table(listed: &[(&Prompt, bool)], width: Option<usize>) -> String {
             used += mark.chars().count() + 1;
         }
         let room = width.map_or(200, |width| width.saturating_sub(used).max(10));
-        lines.push(format!("{start}{}", one_line(&prompt.title, room)).trim_end().to_owned());
+        let title = one_line(&prompt.title, room);
+        let left = room.saturating_sub(title.chars().count() + 2);
+        start.push_str(&title);
+        if width.is_some() && left >= SUMMARY && prompt.summary != prompt.title {
+            start.push_str(&format!("  {DIM}{}{DIM:#}", one_line(&prompt.summary, left)));
+        }
+        lines.push(start.trim_end().to_owned());
     }
     lines.join("\n")
 }

@@ -5,6 +5,7 @@ mod append;
 mod audit;
 mod behind;
 mod faults;
+mod held;
 mod history;
 mod model;
 mod pins;
