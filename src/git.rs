@@ -262,15 +262,39 @@ fn tree_entry(line: &[u8]) -> Option<TreeEntry> {
     Some(TreeEntry { path: path.get(1..)?.to_vec(), kind, object: object.to_owned() })
 }
 
-/// The answer of a git that is asked about a folder, without its final line end; `None` when it fails or is not
-/// there. The variables that name a repository count, as for any git that the person runs.
-#[must_use]
-pub fn ask(dir: &Path, args: &[&str]) -> Option<String> {
+/// What a git that is asked about a folder writes, without its final line end; `None` when it fails, is not there
+/// or writes no text. As [`output`].
+///
+/// # Errors
+/// As [`output`].
+pub fn ask(dir: &Path, args: &[&str]) -> Result<Option<String>> {
+    let text = output(dir, args)?.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(text.map(|text| text.strip_suffix('\n').map(str::to_owned).unwrap_or(text)))
+}
+
+/// What a git that is asked about a folder writes; `None` when it fails or is not there. The variables that name a
+/// repository count, as for any git that the person runs.
+///
+/// # Errors
+/// When the answer cannot be read: half of one must not be taken for one, since it may say where the ledger is.
+pub fn output(dir: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
     let mut command = Command::new("git");
     // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
     command.arg("-C").arg(dir).args(["-c", "core.fsmonitor=false"]).args(args);
     command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
-    run(command, &[], None).ok()??.line()
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = match command.spawn() {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            return Ok(None);
+        }
+        spawned => spawned.map_err(cannot_read)?,
+    };
+    let mut bytes = Vec::new();
+    let read = child.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes));
+    // With its pipe closed it ends by itself.
+    let status = child.wait();
+    read.map_err(cannot_read)?;
+    Ok(status.map_err(cannot_read)?.success().then_some(bytes))
 }
 
 /// Runs a command to its end; `None` when the time was up, and it was killed.

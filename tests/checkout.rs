@@ -89,7 +89,7 @@ proptest! {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        let sources = [Source { layer: Layer::Workspace, root: folder.clone() }];
+        let sources = [Source::folder(Layer::Workspace, folder.clone())];
         let load = || Catalog::load(&sources, false).unwrap();
         let ledger = found(temp.path());
         let request = SnapshotRequest { name: "v1", commit: None, allow_findings: true, salt: [3; 16] };
@@ -194,7 +194,7 @@ fn a_file_that_changes_while_it_is_taken_spoils_the_snapshot() {
         )
     };
     fs::write(folder.join("p.md"), text("one")).unwrap();
-    let catalog = Catalog::load(&[Source { layer: Layer::Workspace, root: folder.clone() }], true).unwrap();
+    let catalog = Catalog::load(&[Source::folder(Layer::Workspace, folder.clone())], true).unwrap();
     let request = SnapshotRequest { name: "v1", commit: None, allow_findings: false, salt: [3; 16] };
     let planned = plan_snapshot(&catalog, Some(&folder), request).unwrap();
     let ledger = found(temp.path());

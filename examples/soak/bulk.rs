@@ -142,6 +142,7 @@ fn session(at: u64) -> (Body, Vec<Vec<u8>>) {
         lint_warnings: 0,
         target: None,
         attachments: None,
+        snapshot: None,
     });
     (body, texts.into_iter().map(|(_, text)| text).chain([details]).collect())
 }

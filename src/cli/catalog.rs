@@ -31,6 +31,17 @@ impl Context<'_> {
         Catalog::load(&sources, built_in)
     }
 
+    /// The catalog that everybody who works on the project has, without the user's own prompts, and its folder,
+    /// unless it is a revision of a git repository.
+    pub(crate) fn project_catalog(&self) -> Result<(Catalog, Option<PathBuf>)> {
+        let source = self.workspace(None)?;
+        let folder = source.as_ref().and_then(|source| match &source.origin {
+            Origin::Folder(folder) => Some(folder.clone()),
+            _ => None,
+        });
+        Ok((Catalog::load(source.as_slice(), self.settings()?.catalog.builtin)?, folder))
+    }
+
     /// The sources above the built-in gates, and whether those come last.
     pub(crate) fn sources(&self, locator: Option<&Locator>) -> Result<(Vec<Source>, bool)> {
         let workspace = self.workspace(locator)?;
@@ -89,7 +100,7 @@ impl Context<'_> {
             };
         };
         let revision = settings.revision.unwrap_or_else(|| "HEAD".to_owned());
-        Ok(Some(Origin::Git { repository: self.root().join(clone), revision, folder: settings.path }))
+        Ok(Some(Origin::Git { repository: self.root()?.join(clone), revision, folder: settings.path }))
     }
 
     /// A revision of the configured repository, else of the one that the project is in.
@@ -102,14 +113,14 @@ impl Context<'_> {
                 folder: folder.map_or(configured, Path::to_owned),
             });
         }
-        let repository = git::toplevel(&self.dir).ok_or_else(|| {
+        let repository = git::toplevel(&self.dir)?.ok_or_else(|| {
             Error::failed(format!("{} is in no work tree of git, so it has no revisions", self.dir.display()))
         })?;
         let folder = match folder {
             Some(folder) => folder.to_owned(),
             None => {
                 let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
-                let default = real(self.root()).join(self.settings()?.catalog.path);
+                let default = real(self.root()?).join(self.settings()?.catalog.path);
                 let inside = default.strip_prefix(real(repository.clone())).map(Path::to_owned);
                 inside.map_err(|_| {
                     Error::failed(format!("the catalog {} is not in the repository", default.display()))
@@ -136,7 +147,7 @@ impl Context<'_> {
             (Some(located), Some(Locator::Ledger(_) | Locator::Snapshot(_) | Locator::BuiltIn)) => {
                 Some(located.name.clone())
             }
-            (_, Some(Locator::Folder(folder))) => git::describe(&self.dir.join(folder)),
+            (_, Some(Locator::Folder(folder))) => git::describe(&self.dir.join(folder))?,
             _ => return super::version::catalog(self),
         };
         Ok(name.filter(|name| git::is_version(name)).unwrap_or_else(|| "UNRELEASED".to_owned()))

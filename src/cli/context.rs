@@ -48,51 +48,59 @@ impl<'a> Context<'a> {
     // ---- places ----
 
     /// The ledger file, there or not.
-    pub(crate) fn ledger_path(&self) -> PathBuf {
+    pub(crate) fn ledger_path(&self) -> Result<PathBuf> {
         if let Some(locator) = &self.global.ledger {
             let path = self.dir.join(locator);
             if !path.is_dir() {
-                return path;
+                return Ok(path);
             }
             let inner = path.join(FOLDER);
-            return if inner.is_dir() { inner.join(LEDGER) } else { path.join(LEDGER) };
+            return Ok(if inner.is_dir() { inner.join(LEDGER) } else { path.join(LEDGER) });
         }
-        let here = self.folders().map(|dir| dir.join(FOLDER)).find(|folder| folder.is_dir());
-        let shared = || git::main_toplevel(&self.dir).map(|top| top.join(FOLDER));
-        here.or_else(shared).unwrap_or_else(|| self.dir.join(FOLDER)).join(LEDGER)
+        let here = self.folders()?.map(|dir| dir.join(FOLDER)).find(|folder| folder.is_dir());
+        let folder = match here {
+            Some(folder) => folder,
+            None => git::main_toplevel(&self.dir)?.unwrap_or_else(|| self.dir.clone()).join(FOLDER),
+        };
+        Ok(folder.join(LEDGER))
     }
 
     /// Where this program looks for its own: here and above, but not beyond the repository. What lies
     /// further up may belong to somebody else.
-    fn folders(&self) -> impl Iterator<Item = &Path> {
-        let top = self.repository();
+    fn folders(&self) -> Result<impl Iterator<Item = &Path>> {
+        let top = self.repository()?;
         let mut beyond = false;
-        self.dir.ancestors().take_while(move |dir| {
+        Ok(self.dir.ancestors().take_while(move |dir| {
             let within = !beyond;
             beyond = top.is_some_and(|top| top == *dir);
             within
-        })
+        }))
     }
 
     /// The root of the git work tree that we are in.
-    fn repository(&self) -> Option<&Path> {
-        self.repository.get_or_init(|| git::toplevel(&self.dir)).as_deref()
+    fn repository(&self) -> Result<Option<&Path>> {
+        if self.repository.get().is_none() {
+            let found = git::toplevel(&self.dir)?;
+            self.repository.get_or_init(|| found);
+        }
+        Ok(self.repository.get().and_then(Option::as_deref))
     }
 
     /// Where `promptos.toml` and the catalog are looked for.
-    pub(crate) fn root(&self) -> PathBuf {
-        let with_settings = self.folders().find(|dir| dir.join(Settings::FILE).is_file());
-        let with_ledger = || self.folders().find(|dir| dir.join(FOLDER).is_dir());
-        with_settings.or_else(|| self.repository()).or_else(with_ledger).unwrap_or(&self.dir).to_owned()
+    pub(crate) fn root(&self) -> Result<PathBuf> {
+        let with_settings = self.folders()?.find(|dir| dir.join(Settings::FILE).is_file());
+        let with_ledger = self.folders()?.find(|dir| dir.join(FOLDER).is_dir());
+        let root = with_settings.or(self.repository()?).or(with_ledger);
+        Ok(root.unwrap_or(&self.dir).to_owned())
     }
 
     pub(crate) fn settings(&self) -> Result<Settings> {
-        Settings::load(&self.root().join(Settings::FILE))
+        Settings::load(&self.root()?.join(Settings::FILE))
     }
 
     /// The workspace catalog's folder, if it is there.
     pub(crate) fn workspace_catalog(&self) -> Result<Option<PathBuf>> {
-        let (root, settings) = (self.root(), self.settings()?);
+        let (root, settings) = (self.root()?, self.settings()?);
         if let Some(clone) = &settings.catalog.git {
             let what = format!("the project's catalog is a revision of {} and no folder", clone.display());
             return Err(Error::failed(what).hint(format!("[catalog] git in {} says so", Settings::FILE)));
@@ -116,13 +124,6 @@ impl<'a> Context<'a> {
     /// The folder of the user's own prompts, if it is there.
     pub(crate) fn user_catalog(&self) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir())
-    }
-
-    /// The catalog that everybody who works on the project has, without the user's own prompts, and its folder.
-    pub(crate) fn project_catalog(&self) -> Result<(Catalog, Option<PathBuf>)> {
-        let folder = self.workspace_catalog()?;
-        let source = folder.clone().map(|root| Source { layer: Layer::Workspace, root });
-        Ok((Catalog::load(source.as_slice(), self.settings()?.catalog.builtin)?, folder))
     }
 
     /// A path as a person would type it from here.
@@ -152,7 +153,7 @@ impl<'a> Context<'a> {
     /// Examines the ledger file without changing it; what needs a repair is repaired in a copy. Adds what is
     /// wrong with the log key.
     pub(crate) fn examine_ledger(&self) -> Result<doctor::Examined> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         if !exists(&path)? {
             self.check_not_lost(&path)?;
         }
@@ -182,12 +183,12 @@ impl<'a> Context<'a> {
     /// Writes the ledger file with what is derived in it anew; answers where the old one is kept, if it is.
     pub(crate) fn rebuild_ledger(&self) -> Result<Option<PathBuf>> {
         let timeout = Duration::from_secs_f64(self.global.lock_timeout);
-        doctor::rebuild(&self.ledger_path(), timeout, &mut |event| self.tell(event))
+        doctor::rebuild(&self.ledger_path()?, timeout, &mut |event| self.tell(event))
     }
 
     /// Opens the ledger for reading; the caller compares it with the pin.
     pub(crate) fn read_unchecked(&self) -> Result<Ledger> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         if !exists(&path)? {
             self.check_not_lost(&path)?;
             return Err(Error::failed(format!("there is no ledger here ({} is missing)", self.shown(&path)))
@@ -215,7 +216,7 @@ impl<'a> Context<'a> {
 
     /// Opens the ledger for writing, after checking it against this user's pin.
     pub(crate) fn write(&self) -> Result<Ledger> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         if !exists(&path)? {
             self.check_not_lost(&path)?;
             return Err(Error::failed(format!("there is no ledger here ({} is missing)", self.shown(&path)))
@@ -232,7 +233,7 @@ impl<'a> Context<'a> {
 
     /// Opens the ledger for writing; makes one when there is none, and says so.
     pub(crate) fn write_or_create(&self, key: &Key) -> Result<Ledger> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         if !exists(&path)? {
             match self.check_not_lost(&path) {
                 Ok(()) => return self.create(key, None, None, None),
@@ -252,7 +253,7 @@ impl<'a> Context<'a> {
         identity: Option<&str>,
         previous: Option<Previous>,
     ) -> Result<Ledger> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         let cannot =
             |what: &Path, e: std::io::Error| Error::failed(format!("cannot make {}: {e}", what.display()));
@@ -264,7 +265,10 @@ impl<'a> Context<'a> {
             Some(name) => name.to_owned(),
             None => self.default_name(&folder),
         };
-        let identity = identity.map_or_else(|| self.default_identity(), str::to_owned);
+        let identity = match identity {
+            Some(identity) => identity.to_owned(),
+            None => self.default_identity()?,
+        };
         let log_key_path = folder.join(LOG_KEY);
         let log_key = match logkey::create(&log_key_path, &self.random()?, &name) {
             // Left by a process that was stopped, or made by one that creates the ledger right now.
@@ -301,10 +305,10 @@ impl<'a> Context<'a> {
     }
 
     /// The founder's identity when none is given: what git knows, else the login name.
-    fn default_identity(&self) -> String {
+    fn default_identity(&self) -> Result<String> {
         let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let found = git::identity(&self.dir).or_else(login);
-        found.and_then(|text| ledger_format::identity(text).ok()).unwrap_or_else(|| "founder".to_owned())
+        let found = git::identity(&self.dir)?.or_else(login);
+        Ok(found.and_then(|text| ledger_format::identity(text).ok()).unwrap_or_else(|| "founder".to_owned()))
     }
 
     /// A ledger that this user has seen here must not be replaced in silence.
@@ -323,7 +327,7 @@ impl<'a> Context<'a> {
 
     /// Another ledger where ours was is no less a loss than none, even when we know the other one too.
     pub(crate) fn check_place(&self, ledger: &Ledger) -> Result<()> {
-        let path = self.ledger_path();
+        let path = self.ledger_path()?;
         let lost = self.pins().map_or(Ok(None), |pins| pins.at_place(&place(&path), Some(&ledger.id())))?;
         let Some(pin) = lost else { return Ok(()) };
         Err(Error::integrity(format!(
@@ -360,7 +364,7 @@ impl<'a> Context<'a> {
             self.ui.warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
             return Ok(());
         };
-        let place = Some(place(&self.ledger_path()));
+        let place = Some(place(&self.ledger_path()?));
         match pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place }) {
             Err(error) if error.kind() != Kind::Integrity => {
                 let what = "the pin was not moved, so a ledger that goes back may not be noticed";
@@ -450,7 +454,7 @@ impl<'a> Context<'a> {
 
     /// The log key beside the ledger.
     pub(crate) fn log_key(&self, ledger: &Ledger) -> Result<impl Signer + use<>> {
-        let path = self.ledger_path().with_file_name(LOG_KEY);
+        let path = self.ledger_path()?.with_file_name(LOG_KEY);
         let next = path.with_file_name(NEXT_LOG_KEY);
         let wanted = ledger.checkpoint_key()?.to_bytes();
         let key = logkey::load(&path);
@@ -473,7 +477,7 @@ impl<'a> Context<'a> {
 
     /// A new log key that waits for its statement.
     pub(crate) fn next_log_key(&self, name: &str) -> Result<impl Signer + use<>> {
-        let next = self.ledger_path().with_file_name(NEXT_LOG_KEY);
+        let next = self.ledger_path()?.with_file_name(NEXT_LOG_KEY);
         if exists(&next)? { logkey::load(&next) } else { logkey::create(&next, &self.random()?, name) }
     }
 

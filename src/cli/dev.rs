@@ -53,13 +53,21 @@ impl Dev {
             return Err(no_prompts(&catalog));
         }
         let now = context.now()?;
-        let text =
-            |given: Option<String>, or: &dyn Fn() -> Option<String>| given.or_else(or).unwrap_or_default();
-        let login = || git::user_name(&context.dir).or_else(|| std::env::var("USER").ok());
-        let developer = text(self.developer, &login);
-        let folder = || context.root().file_name().map(|name| name.to_string_lossy().into_owned());
-        let target_repo = text(self.target_repo, &|| git::remote_name(&context.dir).or_else(folder));
-        let details = [("developer", developer), ("target", target_repo), ("notes", self.notes)];
+        let developer = match self.developer {
+            None => git::user_name(&context.dir)?.or_else(|| std::env::var("USER").ok()),
+            given => given,
+        };
+        let root = context.root()?;
+        let folder = || root.file_name().map(|name| name.to_string_lossy().into_owned());
+        let target_repo = match self.target_repo {
+            None => git::remote_name(&context.dir)?.or_else(folder),
+            given => given,
+        };
+        let details = [
+            ("developer", developer.unwrap_or_default()),
+            ("target", target_repo.unwrap_or_default()),
+            ("notes", self.notes),
+        ];
         let details: BTreeMap<String, String> =
             details.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
         let prompts: Vec<String> = self.prompts.iter().map(|id| id.trim().to_owned()).collect();
@@ -72,7 +80,7 @@ impl Dev {
             id,
             prompts: &prompts,
             details: details.clone(),
-            target: git::commit(&context.dir).map(|(commit, dirty)| Target { commit, dirty }),
+            target: git::commit(&context.dir)?.map(|(commit, dirty)| Target { commit, dirty }),
             attachments: &self.attach,
             allow_secret: self.allow_secret.as_deref(),
             tool: super::version::TOOL.to_owned(),
@@ -150,7 +158,7 @@ impl Dev {
             Kid::of(&key.public)
         ));
         let shown = match &artifact {
-            Some(path) => in_project(context, path),
+            Some(path) => in_project(context, path)?,
             None => {
                 context.ui.note(&format!(
                     "its artifact is not written yet: promptos export --artifacts-dir {EVIDENCE_FOLDER}"
@@ -179,11 +187,11 @@ fn field(name: &str, value: &str, max: usize) -> String {
 }
 
 /// A path as everybody who has the project would write it. Where it lies on this machine is nobody's business.
-fn in_project(context: &Context<'_>, path: &Path) -> PathBuf {
+fn in_project(context: &Context<'_>, path: &Path) -> Result<PathBuf> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let path = real(&context.dir.join(path));
-    let below = path.strip_prefix(real(&context.root())).map(Path::to_owned);
-    below.unwrap_or_else(|_| path.file_name().map(PathBuf::from).unwrap_or_default())
+    let below = path.strip_prefix(real(&context.root()?)).map(Path::to_owned);
+    Ok(below.unwrap_or_else(|_| path.file_name().map(PathBuf::from).unwrap_or_default()))
 }
 
 fn no_prompts(catalog: &Catalog) -> Error {

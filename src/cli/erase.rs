@@ -127,7 +127,7 @@ fn warn_of_links(context: &Context<'_>) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        if context.ledger_path().metadata().is_ok_and(|file| file.nlink() > 1) {
+        if context.ledger_path().is_ok_and(|path| path.metadata().is_ok_and(|file| file.nlink() > 1)) {
             context.ui.warn("the ledger file has another name (a hard link), and under it the bytes stay");
         }
     }
@@ -154,7 +154,7 @@ fn report(context: &Context<'_>, erasure: &Erasure, entry: &Entry, scrubbed: boo
     let bytes = size.map_or(String::new(), |size| format!(" {DIM}{size} bytes{DIM:#}"));
     line("erased", &format!("{content}{bytes}"))?;
     line("entry", &format!("{} {DIM}{}{DIM:#}", entry.index, entry.statement.id))?;
-    let file = context.shown(&context.ledger_path());
+    let file = context.shown(&context.ledger_path()?);
     match scrubbed {
         true => line("file", &format!("{file} was written anew; the bytes are not in it any more")),
         false => line("file", &format!("{file} held none of the bytes any more")),

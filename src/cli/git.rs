@@ -1,57 +1,56 @@
-//! What the `git` program says of a folder. No git, or no repository, is an ordinary answer.
+//! What the `git` program says of a folder. No git, or no repository, is an ordinary answer; an answer that cannot
+//! be read is an error.
 
 use promptos::error::{Error, Result};
+use promptos::git::ask as git;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-/// The output of a git command, or `None` when it fails or is not there.
-fn output(dir: &Path, args: &[&str]) -> Option<Vec<u8>> {
-    let mut command = Command::new("git");
-    // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
-    let no_hook = ["-c", "core.fsmonitor=false"];
-    command.arg("-C").arg(dir).args(no_hook).args(args).env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then_some(output.stdout)
-}
-
-/// The output without its final line end, when it is text.
-fn git(dir: &Path, args: &[&str]) -> Option<String> {
-    let text = String::from_utf8(output(dir, args)?).ok()?;
-    Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
-}
-
-fn path(dir: &Path, args: &[&str]) -> Option<PathBuf> {
-    git(dir, args).filter(|text| !text.is_empty()).map(PathBuf::from)
+fn path(dir: &Path, args: &[&str]) -> Result<Option<PathBuf>> {
+    Ok(git(dir, args)?.filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 /// The root of the work tree.
-pub(crate) fn toplevel(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
     path(dir, &["rev-parse", "--show-toplevel"])
 }
 
 /// The root of the main work tree, which all linked work trees share.
-pub(crate) fn main_toplevel(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn main_toplevel(dir: &Path) -> Result<Option<PathBuf>> {
     let common = path(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
-    if common.file_name()? == ".git" { common.parent().map(Path::to_owned) } else { toplevel(dir) }
+    match common {
+        Some(common) if common.file_name().is_some_and(|name| name == ".git") => {
+            Ok(common.parent().map(Path::to_owned))
+        }
+        Some(_) => toplevel(dir),
+        None => Ok(None),
+    }
+}
+
+/// A setting of the user's that says something.
+fn config(dir: &Path, key: &str) -> Result<Option<String>> {
+    Ok(git(dir, &["config", "--get", key])?.filter(|value| !value.trim().is_empty()))
 }
 
 /// The user's email address, else name, as git knows it.
-pub(crate) fn identity(dir: &Path) -> Option<String> {
-    let config = |key| git(dir, &["config", "--get", key]).filter(|value| !value.trim().is_empty());
-    config("user.email").or_else(|| config("user.name")).map(|text| text.trim().to_owned())
+pub(crate) fn identity(dir: &Path) -> Result<Option<String>> {
+    let found = match config(dir, "user.email")? {
+        None => config(dir, "user.name")?,
+        email => email,
+    };
+    Ok(found.map(|text| text.trim().to_owned()))
 }
 
 /// The user's name, as git knows it.
-pub(crate) fn user_name(dir: &Path) -> Option<String> {
-    git(dir, &["config", "--get", "user.name"]).filter(|value| !value.trim().is_empty())
+pub(crate) fn user_name(dir: &Path) -> Result<Option<String>> {
+    config(dir, "user.name")
 }
 
 /// The commit and whether tracked files differ from it or untracked ones are there.
-pub(crate) fn commit(dir: &Path) -> Option<(Vec<u8>, bool)> {
-    let id = hex::decode(git(dir, &["rev-parse", "--verify", "HEAD^{commit}"])?).ok()?;
-    let status = git(dir, &["status", "--porcelain"])?;
-    Some((id, !status.is_empty()))
+pub(crate) fn commit(dir: &Path) -> Result<Option<(Vec<u8>, bool)>> {
+    let id = git(dir, &["rev-parse", "--verify", "HEAD^{commit}"])?.and_then(|id| hex::decode(id).ok());
+    let Some(id) = id else { return Ok(None) };
+    Ok(git(dir, &["status", "--porcelain"])?.map(|status| (id, !status.is_empty())))
 }
 
 /// How a folder stands to its repository.
@@ -71,48 +70,45 @@ pub(crate) struct Tree {
 /// # Errors
 /// Failed, when it does and git cannot tell.
 pub(crate) fn tree(folder: &Path) -> Result<Option<Tree>> {
-    if toplevel(folder).is_none() {
+    if toplevel(folder)?.is_none() {
         return Ok(None);
     }
     let ask = |args: &[&str]| {
-        let answer = output(folder, args).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        answer.ok_or_else(|| {
+        let answer = promptos::git::output(folder, args)?;
+        answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok_or_else(|| {
             let command = args.first().copied().unwrap_or_default();
             Error::failed(format!("git {command} fails in {}", folder.display()))
         })
     };
     let changed = ask(&["status", "--porcelain", "--untracked-files=all", "--", "."])?;
     let tracked = ask(&["ls-files", "-z", "--", "."])?;
-    let commit = git(folder, &["rev-parse", "--verify", "HEAD^{commit}"]).and_then(|id| hex::decode(id).ok());
+    let commit =
+        git(folder, &["rev-parse", "--verify", "HEAD^{commit}"])?.and_then(|id| hex::decode(id).ok());
     Ok(Some(Tree {
         commit,
-        tag: word(git(folder, &["describe", "--tags", "--exact-match"])),
+        tag: git(folder, &["describe", "--tags", "--exact-match"])?.filter(|tag| is_version(tag)),
         changed: changed.lines().map(str::to_owned).collect(),
         tracked: tracked.split('\0').map(str::to_owned).collect(),
     }))
 }
 
 /// The last part of the remote's URL, without `.git`.
-pub(crate) fn remote_name(dir: &Path) -> Option<String> {
-    let remotes = git(dir, &["remote"])?;
-    let remote = remotes.lines().find(|name| *name == "origin").or_else(|| remotes.lines().next())?;
-    let url = git(dir, &["remote", "get-url", remote])?;
-    let last = url.trim_end_matches('/').rsplit(['/', ':']).next()?;
+pub(crate) fn remote_name(dir: &Path) -> Result<Option<String>> {
+    let remotes = git(dir, &["remote"])?.unwrap_or_default();
+    let remote = remotes.lines().find(|name| *name == "origin").or_else(|| remotes.lines().next());
+    let Some(remote) = remote else { return Ok(None) };
+    let url = git(dir, &["remote", "get-url", remote])?.unwrap_or_default();
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     let name = last.strip_suffix(".git").unwrap_or(last);
-    (!name.is_empty()).then(|| name.to_owned())
+    Ok((!name.is_empty()).then(|| name.to_owned()))
 }
 
 /// `git describe` by annotated or plain tags, marked when the tree is dirty.
-pub(crate) fn describe(dir: &Path) -> Option<String> {
-    word(git(dir, &["describe", "--tags", "--dirty"]))
+pub(crate) fn describe(dir: &Path) -> Result<Option<String>> {
+    Ok(git(dir, &["describe", "--tags", "--dirty"])?.filter(|text| is_version(text)))
 }
 
-/// What fits into a statement as a word.
-fn word(text: Option<String>) -> Option<String> {
-    text.filter(|text| is_version(text))
-}
-
-/// Whether a session can name its catalog so.
+/// Whether a statement can hold it as a word, so that a session can name its catalog so.
 pub(crate) fn is_version(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -31,7 +31,7 @@ impl Init {
                 return Err(Error::usage("a ledger's name is 1 to 64 of a-z, 0-9, '.' and '-'"));
             }
         }
-        let path = context.ledger_path();
+        let path = context.ledger_path()?;
         // Whatever is there, it is not for us to put a ledger beside it.
         let there = path.symlink_metadata().is_ok();
         let key = context.key()?;
@@ -62,7 +62,7 @@ impl Init {
         } else {
             context.create(&key, self.name.as_deref(), self.identity.as_deref(), None)?
         };
-        let settings = context.root().join(Settings::FILE);
+        let settings = context.root()?.join(Settings::FILE);
         if !settings.exists() {
             write_atomically(&settings, Settings::template(&ledger.id()).as_bytes(), false)?;
             context.ui.note(&format!("new settings {}; commit them", context.shown(&settings)));

@@ -23,7 +23,9 @@ impl Version {
         });
         let catalog = match &snapshot {
             Some(snapshot) if snapshot.changes == 0 => snapshot.name.clone(),
-            _ if context.settings()?.catalog.git.is_some() => context.catalog_version(&context.catalog()?, None)?,
+            _ if context.settings()?.catalog.git.is_some() => {
+                context.catalog_version(&context.catalog()?, None)?
+            }
             _ => catalog(context)?,
         };
         if context.ui.json {
@@ -53,7 +55,7 @@ struct Newest {
 
 /// The newest snapshot of the ledger, if there is one.
 fn newest_snapshot(context: &Context<'_>) -> Result<Option<Newest>> {
-    if !exists(&context.ledger_path())? {
+    if !exists(&context.ledger_path()?)? {
         return Ok(None);
     }
     let ledger = context.read()?;
@@ -65,6 +67,9 @@ fn newest_snapshot(context: &Context<'_>) -> Result<Option<Newest>> {
 
 /// The catalog's version by git: its tag, else `UNRELEASED`.
 pub(crate) fn catalog(context: &Context<'_>) -> Result<String> {
-    let folder = context.workspace_catalog()?.unwrap_or_else(|| context.root());
-    Ok(git::describe(&folder).unwrap_or_else(|| "UNRELEASED".to_owned()))
+    let folder = match context.workspace_catalog()? {
+        Some(folder) => folder,
+        None => context.root()?,
+    };
+    Ok(git::describe(&folder)?.unwrap_or_else(|| "UNRELEASED".to_owned()))
 }

@@ -36,7 +36,7 @@ pub fn list_catalog(catalog: &Catalog, folder: Option<&Path>) -> Result<Vec<List
         .iter()
         .map(|prompt| (prompt, true))
         .chain(catalog.losers().iter().map(|prompt| (prompt, false)))
-        .map(|(prompt, wins)| (prompt, Descriptor::of(&prompt.bytes, MARKDOWN), wins))
+        .map(|(prompt, wins)| (&**prompt, Descriptor::of(&prompt.bytes, MARKDOWN), wins))
         .collect();
     let winners = described.iter().filter(|(.., wins)| *wins);
     let winners: HashMap<String, Address> = winners.map(|(p, d, _)| (p.reference(), d.blake3)).collect();
@@ -48,6 +48,9 @@ pub fn list_catalog(catalog: &Catalog, folder: Option<&Path>) -> Result<Vec<List
         let (path, source) = match (prompt.layer, folder) {
             (Layer::Workspace, Some(folder)) => {
                 (text(&prompt.path)?, Content::File(content.clone(), folder.join(&prompt.path)))
+            }
+            (Layer::Workspace, None) => {
+                (text(&prompt.path)?, Content::Bytes(content.clone(), prompt.bytes.clone()))
             }
             (Layer::BuiltIn, _) if wins => {
                 (format!("{BUILT_IN}/{reference}.md"), Content::Bytes(content.clone(), prompt.bytes.clone()))

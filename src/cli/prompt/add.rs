@@ -33,7 +33,7 @@ impl Add {
             found.warnings.iter().for_each(|w| context.ui.warn(&one_line(&Finding::to_string(w), 2000)));
             planned.push(found);
         }
-        if exists(&context.ledger_path())? {
+        if exists(&context.ledger_path()?)? {
             let ledger = context.read()?;
             for prompt in &planned {
                 prompt.bound_in(&ledger)?;

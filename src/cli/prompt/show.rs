@@ -143,7 +143,7 @@ fn input_line(input: &promptos::catalog::Input) -> String {
 
 /// What the ledger has bound the ref to. Where there is no ledger, nothing is bound.
 fn bound(context: &Context<'_>, reference: &str) -> Result<Option<(Address, Entry)>> {
-    if !exists(&context.ledger_path())? {
+    if !exists(&context.ledger_path()?)? {
         return Ok(None);
     }
     context.read()?.bound(reference)

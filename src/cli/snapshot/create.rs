@@ -30,8 +30,13 @@ impl Create {
             Some(folder) => git::tree(folder)?,
             None => None,
         };
-        let clean = self.check_clean(context, &catalog, tree.as_ref())?;
-        let commit = tree.filter(|_| clean).and_then(|tree| Some((tree.commit?, tree.tag)));
+        let commit = match revision(&catalog) {
+            Some(commit) => Some((commit, None)),
+            None => {
+                let clean = self.check_clean(context, &catalog, tree.as_ref())?;
+                tree.filter(|_| clean).and_then(|tree| Some((tree.commit?, tree.tag)))
+            }
+        };
         let request = SnapshotRequest {
             name: &self.name,
             commit,
@@ -116,4 +121,10 @@ impl Create {
         }
         Err(error.hint("commit it first; or take the snapshot without naming a commit: --allow-dirty"))
     }
+}
+
+/// The commit of a catalog that is a revision of a repository.
+fn revision(catalog: &Catalog) -> Option<Vec<u8>> {
+    let workspace = catalog.located().iter().find(|located| located.layer == Layer::Workspace);
+    hex::decode(workspace?.commit.as_deref()?).ok()
 }

@@ -79,7 +79,8 @@ fn an_index_that_binds_what_no_entry_binds_is_an_integrity_error() {
 fn the_files_of_a_snapshot() {
     let book = book();
     let (manifest, contents) = manifest(9, true);
-    let body = Body::Snapshot(Snapshot { manifest, commit: None });
+    let body =
+        Body::Snapshot(Snapshot { manifest, commit: None, tag: None, lint_errors: 0, lint_warnings: 0 });
     let new = New { name: "v1".into(), body, contents, next_log_key: None };
     let entry = book.append(&key(FOUNDER), &new).unwrap();
     let held = book.ledger.snapshot_prompts(&entry).unwrap();
