@@ -5,6 +5,7 @@ use crate::store::{Content, NewBlob};
 use std::cell::Cell;
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -421,6 +422,58 @@ fn who_waits_for_a_file_that_is_scrubbed_gets_the_new_one() {
         });
         assert_eq!(names(folder.path()), ["ledger.redb"]);
     }
+}
+
+/// Between finding a file by its name and locking it there is time for another to get the name.
+#[test]
+fn who_opens_while_the_file_is_replaced_never_gets_the_old_one() {
+    const ROUNDS: usize = 500;
+    // Where nothing waits for a disk.
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let (path, _) = ledger(folder.path());
+    let (stored, rounds) = (AtomicU64::new(2), AtomicUsize::new(0));
+    let busy = |error: Error| assert_eq!(error.kind(), Kind::Unavailable, "{error}");
+    let began = Instant::now();
+    let over = || rounds.load(Ordering::SeqCst) >= ROUNDS || began.elapsed() > Duration::from_secs(10);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over() {
+                match open(&path, Access::Write) {
+                    Ok(mut store) => {
+                        store.scrub().unwrap();
+                        rounds.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(error) => busy(error),
+                }
+            }
+        });
+        for access in [Access::Write, Access::Write, Access::Read] {
+            let (path, stored, over) = (&path, &stored, &over);
+            scope.spawn(move || {
+                while !over() {
+                    let before = stored.load(Ordering::SeqCst);
+                    let store = match open(path, access) {
+                        Ok(store) => store,
+                        Err(error) => {
+                            busy(error);
+                            continue;
+                        }
+                    };
+                    let size = store.head().unwrap().unwrap().size;
+                    assert!(size >= before, "{access:?} of {size} entries, of which {before} were stored");
+                    if access == Access::Write {
+                        assert_eq!(store.commit(batch(size, &[b"more"])).unwrap(), Outcome::Done);
+                        stored.store(size + 1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    let stored = stored.into_inner();
+    println!("{} scrubs, {stored} entries", rounds.into_inner());
+    assert_eq!(open(&path, Access::Read).unwrap().head().unwrap().unwrap().size, stored);
+    assert_eq!(names(folder.path()), ["ledger.redb"]);
 }
 
 #[test]
