@@ -1,6 +1,7 @@
 //! A content-addressed, append-only, signed ledger for prompts and AI-session records.
 pub mod catalog;
 pub mod error;
+pub mod files;
 pub mod git;
 pub mod keys;
 pub mod ledger;

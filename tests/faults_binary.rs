@@ -61,7 +61,10 @@ const SESSION: &str = "art/prompt_session.json";
 const SESSION_TAR: &str = "art/prompt_session.evidence.tar";
 const RUN_TAR: &str = "art/run.evidence.tar";
 
-const SCENARIOS: [Scenario; 7] = [
+const SECRET: &str = "what nobody should have written down\n";
+const SECRET_DIGEST: &str = "blake3:dbc9c15de5b627d9842746d80495cac8fc3d6766971661b9a521eb4042ac1a77";
+
+const SCENARIOS: [Scenario; 8] = [
     Scenario {
         name: "dev, bare",
         prepare: |_| {},
@@ -129,6 +132,16 @@ const SCENARIOS: [Scenario; 7] = [
         prepare: |_| {},
         args: &["--json", "init"],
         writes: &["promptos.toml"],
+        adds: 1,
+    },
+    Scenario {
+        name: "erase",
+        prepare: |world| {
+            world.write("secret.txt", SECRET);
+            world.run(&["dev", "--prompts", "P00", "--attach", "secret.txt"]).ok();
+        },
+        args: &["--json", "erase", SECRET_DIGEST, "--reason", "a slip"],
+        writes: &[],
         adds: 1,
     },
     Scenario {
@@ -279,7 +292,9 @@ fn left_behind(folder: &Path) -> String {
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() {
             found += &left_behind(&entry.path());
-        } else if [".promptos-", ".tmp", ".ledger-"].iter().any(|start| name.starts_with(start)) {
+        } else if [".promptos-", ".tmp"].iter().any(|start| name.starts_with(start))
+            || name.ends_with(".scrub")
+        {
             writeln!(found, "{}", entry.path().display()).unwrap();
         }
     }
@@ -326,11 +341,55 @@ fn on_stages<T: Send>(
     failed.into_inner().unwrap()
 }
 
-#[test]
-fn any_file_system_call_may_fail_once() {
+fn may_trace() -> bool {
     let mut probe = Command::new("strace");
     probe.args(["-qq", "-o", "/dev/null", "-e", "inject=chdir:error=EIO:when=9", "true"]);
-    if !probe.output().is_ok_and(|output| output.status.success()) {
+    probe.output().is_ok_and(|output| output.status.success())
+}
+
+/// A process that is killed leaves its unfinished files, some of them with keys, to whoever writes next.
+#[test]
+fn what_a_killed_process_leaves_the_next_one_removes() {
+    if !may_trace() {
+        println!(
+            "skipped: what_a_killed_process_leaves_the_next_one_removes: strace is missing or may not trace"
+        );
+        return;
+    }
+    let every = if wanted().is_some() { 1 } else { 3 };
+    let (mut kills, mut left) = (0, BTreeMap::<&str, usize>::new());
+    for name in ["dev, bare", "init, bare", "erase", "key rotate"] {
+        let stage = Stage::new(SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap());
+        let counted = calls(&stage);
+        for call in ["fsync", "fdatasync", "renameat2", "rename"] {
+            let (first, last) = counted.get(call).copied().unwrap_or_default();
+            for n in (first + 1..=last).rev().step_by(if call == "fdatasync" { 2 * every } else { every }) {
+                stage.restore();
+                let inject = format!("inject={call}:signal=SIGKILL:when={n}");
+                let only = format!("trace={call}");
+                let killed = stage.through("strace", &["-qq", "-o", "/dev/null", "-e", &only, "-e", &inject]);
+                assert_ne!(killed.code, 0, "{name}: {inject}");
+                kills += 1;
+                let litter =
+                    || left_behind(&stage.world.root().join("project")) + &left_behind(&stage.world.home);
+                *left.entry(name).or_default() += litter().lines().count();
+                let next = match name {
+                    "dev, bare" | "key rotate" => stage.scenario.args,
+                    _ => &["dev", "--prompts", "P03"],
+                };
+                stage.world.run(next).ok();
+                assert_eq!(litter(), "", "{name}: {inject}");
+                stage.world.run(&["verify-chain", "--require", "pinned"]).ok();
+            }
+        }
+    }
+    println!("{kills} kills left {left:?} files");
+    assert!(left["dev, bare"] > 2 && left["erase"] > 0 && left["key rotate"] > 0, "{left:?}");
+}
+
+#[test]
+fn any_file_system_call_may_fail_once() {
+    if !may_trace() {
         println!("skipped: any_file_system_call_may_fail_once: strace is missing or may not trace");
         return;
     }

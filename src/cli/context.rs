@@ -7,6 +7,7 @@ use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
 use promptos::catalog::Catalog;
 use promptos::error::{Error, Kind, Result};
+use promptos::files;
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
 use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
 use promptos::session::Settings;
@@ -413,7 +414,12 @@ impl<'a> Context<'a> {
     pub(crate) fn existing_key(&self) -> Result<Key> {
         let source = match &self.global.key {
             Some(named) => KeySource::parse(named)?,
-            None => KeySource::File(self.default_key()?),
+            None => {
+                let path = self.default_key()?;
+                // Of processes that were killed while they made keys.
+                files::remove_unfinished(files::folder(&path));
+                KeySource::File(path)
+            }
         };
         let key = self.open_key(&source)?;
         if key.login_key {

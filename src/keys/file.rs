@@ -3,6 +3,7 @@
 use super::AskPassphrase;
 use super::public::{PublicKey, looks_like_type, printable, refuse_type};
 use crate::error::{Error, Result};
+use crate::files::{self, Unfinished};
 use ed25519_dalek::SigningKey;
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{Cipher, Kdf, LineEnding, PrivateKey};
@@ -129,22 +130,19 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
             error
         }
     };
-    let dir = match path.parent() {
-        Some(dir) if dir != Path::new("") => dir,
-        _ => Path::new("."),
-    };
-    // A temporary file starts with mode 0600: the key is never open to others, not even for a moment.
-    let mut file = tempfile::Builder::new().prefix(".promptos-key-").tempfile_in(dir).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist_noclobber(path).map_err(|e| match e.error.kind() {
-        ErrorKind::AlreadyExists => exists(path),
-        _ => failed(e.error),
-    })?;
-    // The name is in place; a directory that cannot be synced does not undo that.
-    let _ = File::open(dir).and_then(|dir| dir.sync_all());
-    Ok(())
+    // It starts with mode 0600: the key is never open to others, not even for a moment.
+    let mut file = Unfinished::new(path, 0o600).map_err(failed)?;
+    file.file().write_all(content).map_err(failed)?;
+    file.file().set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
+    match file.name() {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(exists(path)),
+        named => {
+            named.map_err(failed)?;
+            // The name is in place; a folder that cannot be synced does not undo that.
+            let _ = files::sync(files::folder(path));
+            Ok(())
+        }
+    }
 }
 
 fn exists(path: &Path) -> Error {

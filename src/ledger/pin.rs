@@ -7,6 +7,7 @@
 
 use super::Ledger;
 use crate::error::{Error, Result};
+use crate::files::Unfinished;
 use ledger_format::{Checkpoint, EntryId, Head};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -168,11 +169,9 @@ impl Pins {
     fn write(&self, ledger: &EntryId, pin: &Pin) -> Result<()> {
         let path = self.path(ledger);
         let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-            file.write_all(pin.to_text().as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            File::open(&self.dir)?.sync_all()
+            let mut file = Unfinished::new(&path, 0o600)?;
+            file.file().write_all(pin.to_text().as_bytes())?;
+            file.replace()
         };
         write().map_err(|e| cannot("write", &path, e))
     }

@@ -1,7 +1,8 @@
 //! Checking a snapshot out: its files in a folder of their own, byte for byte, all of them or none.
 
-use super::files::{UNFINISHED, describe, kept_files};
+use super::files::{describe, kept_files};
 use crate::error::{Error, Result};
+use crate::files::UNFINISHED;
 use crate::ledger::{BlobState, Ledger};
 use ledger_format::evidence::Evidence;
 use ledger_format::{Address, Body, Class, Descriptor, Manifest, ManifestFile, Statement, is_relative};

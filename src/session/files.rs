@@ -2,14 +2,12 @@
 
 use crate::catalog::secrets::{Scanner, SecretHit};
 use crate::error::{Error, Result};
+use crate::files::{UNFINISHED, Unfinished, folder};
 use ledger_format::{Address, Descriptor, is_relative};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-
-/// How the name of a file or folder begins that is not finished. A killed process leaves it.
-pub(super) const UNFINISHED: &str = ".promptos-unfinished-";
 
 /// Describes a file of any size in flat memory, and looks for secrets in it.
 ///
@@ -140,18 +138,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(cannot(e)),
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(cannot)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any file that a program makes: the user's umask decides who else may read it.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(UNFINISHED).tempfile_in(folder).map_err(cannot)?;
-    file.write_all(bytes).map_err(cannot)?;
-    file.as_file().sync_all().map_err(cannot)?;
-    file.persist(path).map_err(|e| cannot(e.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)
+    fs::create_dir_all(folder(path)).map_err(cannot)?;
+    // As any file that a program makes: the user's umask decides who else may read it.
+    let mut file = Unfinished::new(path, 0o666).map_err(cannot)?;
+    file.file().write_all(bytes).map_err(cannot)?;
+    file.replace().map_err(cannot)
 }

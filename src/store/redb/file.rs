@@ -2,6 +2,7 @@
 
 use super::place::Folder;
 use super::*;
+use crate::files::{self, Unfinished, is_at};
 use ::redb::{Builder, DatabaseError, StorageError};
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -48,40 +49,29 @@ impl RedbStore {
         if path.symlink_metadata().is_ok() {
             return Ok(Outcome::Conflict(None));
         }
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".ledger-").suffix(".new");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any file that a program makes: the user's umask decides who else may read it.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder).map_err(|cause| match cause.kind() {
-            ErrorKind::NotFound => Error::failed(format!("there is no folder {}", folder.display())),
+        // As any file that a program makes: the user's umask decides who else may read it.
+        let mut file = Unfinished::new(path, 0o666).map_err(|cause| match cause.kind() {
+            ErrorKind::NotFound => {
+                Error::failed(format!("there is no folder {}", files::folder(path).display()))
+            }
             _ => fault::io(path, cause),
         })?;
-        let outcome = contain(|| {
-            let db = engine().create(file.path()).map_err(fault(path))?;
-            write::transact(&db, path, |change| change.found(batch), &AtomicBool::new(false))
+        let io = |cause| fault::io(path, cause);
+        contain(|| {
+            let db = engine().create_file(file.file().try_clone().map_err(io)?).map_err(fault(path))?;
+            let outcome = write::transact(&db, path, |change| change.found(batch), &AtomicBool::new(false))?;
+            if outcome != Outcome::Done {
+                return Ok(outcome);
+            }
+            // It is still open, since closing it gives up the lock that says that it is in use.
+            match file.name() {
+                Err(cause) if cause.kind() == ErrorKind::AlreadyExists => return Ok(Outcome::Conflict(None)),
+                named => named.map_err(io)?,
+            }
+            files::sync(files::folder(path)).map_err(io)?;
+            Ok(Outcome::Done)
         })
-        .unwrap_or_else(|panic| Err(Error::bug(format!("the ledger file could not be made: {panic}"))))?;
-        if outcome != Outcome::Done {
-            return Ok(outcome);
-        }
-        // Closing may have written after the commit.
-        file.as_file().sync_all().map_err(|cause| fault::io(path, cause))?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {}
-            Err(lost) if lost.error.kind() == ErrorKind::AlreadyExists => return Ok(Outcome::Conflict(None)),
-            Err(lost) => return Err(fault::io(path, lost.error)),
-        }
-        // The new name is durable only with its folder.
-        File::open(folder).and_then(|f| f.sync_all()).map_err(|cause| fault::io(path, cause))?;
-        Ok(Outcome::Done)
+        .unwrap_or_else(|panic| Err(Error::bug(format!("the ledger file could not be made: {panic}"))))
     }
 
     /// Opens the ledger at `path`. While another process has it, waits up to `lock_timeout`. `events` hears of
@@ -94,7 +84,8 @@ impl RedbStore {
     ) -> Result<Self> {
         let mut opening =
             Opening { path, timeout: lock_timeout, began: Instant::now(), waited: false, events };
-        // Each round more takes somebody who scrubs the ledger in just that moment.
+        // A scrub puts another file in its place, and what was locked then is nobody's any more. Each round more takes
+        // somebody who scrubs the ledger in just that moment.
         for _ in 0..ROUNDS {
             let named = recognise(path)?;
             let handle = match access {
@@ -102,7 +93,7 @@ impl RedbStore {
                 Access::Read => opening.reader()?,
             };
             let store = Self::new(path, Arc::new(Folder(path.to_owned())), handle);
-            if is_at(&named, path)? {
+            if is_at(&named, path).map_err(|cause| fault::io(path, cause))? {
                 store.check_format()?;
                 if access == Access::Write {
                     store.settle()?;
@@ -122,7 +113,7 @@ impl RedbStore {
         for _ in 0..ROUNDS {
             let named = recognise(path)?;
             let handle = opening.untouched()?;
-            if is_at(&named, path)? {
+            if is_at(&named, path).map_err(|cause| fault::io(path, cause))? {
                 return Ok(Self::new(path, Arc::new(Folder(path.to_owned())), handle));
             }
         }
@@ -313,35 +304,20 @@ pub(super) fn open_copy(path: &Path) -> Result<Option<Database>> {
     if let Err(TryLockError::WouldBlock) = source.try_lock_shared() {
         return Ok(None);
     }
-    let mut copy = tempfile::Builder::new().prefix("promptos-").tempfile().map_err(io)?;
-    std::io::copy(&mut source, copy.as_file_mut()).map_err(|cause| {
+    // It has no name, so that no end of this process leaves it behind.
+    let mut copy = tempfile::tempfile().map_err(io)?;
+    std::io::copy(&mut source, &mut copy).map_err(|cause| {
         Error::failed(format!(
             "{} needs a repair, cannot be written to, and cannot be copied to {}: {cause}",
             path.display(),
-            copy.path().display()
+            std::env::temp_dir().display()
         ))
         .because(cause)
     })?;
-    // The name goes when `copy` does; the open file lives on until it is closed.
-    match attempt(path, || open_writer(copy.path()))? {
-        Attempt::Opened((db, _)) => Ok(Some(db)),
+    match attempt(path, || engine().create_file(copy))? {
+        Attempt::Opened(db) => Ok(Some(db)),
         _ => Err(fault::damaged(path, "it cannot be repaired")),
     }
-}
-
-/// Whether a path still names the file that was opened by it. A scrub puts another file in its place, and what was
-/// locked then is nobody's any more. As long as `file` is open, no other file gets its number.
-#[cfg(unix)]
-pub(super) fn is_at(file: &File, path: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    let io = |cause| fault::io(path, cause);
-    let (opened, named) = (file.metadata().map_err(io)?, path.metadata().map_err(io)?);
-    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
-}
-
-#[cfg(not(unix))]
-pub(super) fn is_at(_: &File, _: &Path) -> Result<bool> {
-    Ok(true)
 }
 
 /// Tells what is plainly no ledger from what is a damaged one; the file, opened.
@@ -363,23 +339,4 @@ fn recognise(path: &Path) -> Result<File> {
             .hint("name the ledger file, usually .promptos/ledger.redb"));
     }
     Ok(file)
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_lost_its_name_to_another_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, other) = (folder.path().join("ledger"), folder.path().join("other"));
-        std::fs::write(&path, "old").unwrap();
-        let file = File::open(&path).unwrap();
-        assert!(is_at(&file, &path).unwrap());
-        std::fs::write(&path, "changed in place").unwrap();
-        assert!(is_at(&file, &path).unwrap());
-        std::fs::write(&other, "new").unwrap();
-        std::fs::rename(&other, &path).unwrap();
-        assert!(!is_at(&file, &path).unwrap());
-    }
 }

@@ -1,8 +1,9 @@
 //! The ledger file's place in the file system: making another file beside it, and putting that in its place.
 
 use super::fault;
-use super::file::{engine, is_at};
+use super::file::engine;
 use crate::error::Result;
+use crate::files::{self, is_at};
 use ::redb::Database;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -22,7 +23,7 @@ pub(super) trait Place: Send + Sync {
     /// Makes durable what the ledger file is called.
     fn settle(&self) -> io::Result<()>;
 
-    /// Removes the file beside the ledger file.
+    /// Removes the file beside the ledger file, and what else a stop left there.
     fn clear(&self) -> io::Result<()>;
 }
 
@@ -75,10 +76,11 @@ impl Place for Folder {
 
     fn settle(&self) -> io::Result<()> {
         let ledger = self.ledger()?;
-        File::open(ledger.parent().unwrap_or(Path::new("/")))?.sync_all()
+        files::sync(files::folder(&ledger))
     }
 
     fn clear(&self) -> io::Result<()> {
+        files::remove_unfinished(files::folder(&self.0));
         self.files().and_then(|(_, beside)| fs::remove_file(beside))
     }
 }
