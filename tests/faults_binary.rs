@@ -59,12 +59,17 @@ struct Scenario {
 
 const SESSION: &str = "art/prompt_session.json";
 const SESSION_TAR: &str = "art/prompt_session.evidence.tar";
+/// The first and the last file of a snapshot of the built-in gates.
+const GATES: [(&str, &[u8]); 2] = [
+    ("out/built-in/P00.v1.md", include_bytes!("../prompts/P00_context_lock.md")),
+    ("out/built-in/P08.v1.md", include_bytes!("../prompts/P08_governance_escalation.md")),
+];
 const RUN_TAR: &str = "art/run.evidence.tar";
 
 const SECRET: &str = "what nobody should have written down\n";
 const SECRET_DIGEST: &str = "blake3:dbc9c15de5b627d9842746d80495cac8fc3d6766971661b9a521eb4042ac1a77";
 
-const SCENARIOS: [Scenario; 8] = [
+const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "dev, bare",
         prepare: |_| {},
@@ -143,6 +148,13 @@ const SCENARIOS: [Scenario; 8] = [
         args: &["--json", "erase", SECRET_DIGEST, "--reason", "a slip"],
         writes: &[],
         adds: 1,
+    },
+    Scenario {
+        name: "snapshot checkout",
+        prepare: |world| drop(world.run(&["snapshot", "create", "v1"]).ok()),
+        args: &["--json", "snapshot", "checkout", "v1", "--to", "out"],
+        writes: &[GATES[0].0, GATES[1].0],
+        adds: 0,
     },
     Scenario {
         name: "key rotate",
@@ -233,6 +245,7 @@ impl Stage {
                 }
                 Some(bytes) if name.ends_with(".toml") => std::str::from_utf8(&bytes)
                     .is_ok_and(|t| t.ends_with('\n') && t.parse::<toml::Table>().is_ok()),
+                Some(bytes) if name.ends_with(".md") => GATES.contains(&(*name, &bytes)),
                 Some(_) => world.run(&["verify", name]).code == 0,
             };
             if !whole {
@@ -290,12 +303,11 @@ fn left_behind(folder: &Path) -> String {
     let mut found = String::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            found += &left_behind(&entry.path());
-        } else if [".promptos-", ".tmp"].iter().any(|start| name.starts_with(start))
-            || name.ends_with(".scrub")
-        {
+        let unfinished = [".promptos-", ".tmp"].iter().any(|start| name.starts_with(start));
+        if unfinished || name.ends_with(".scrub") {
             writeln!(found, "{}", entry.path().display()).unwrap();
+        } else if entry.file_type().unwrap().is_dir() {
+            found += &left_behind(&entry.path());
         }
     }
     found

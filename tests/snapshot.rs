@@ -309,6 +309,10 @@ fn a_session_names_the_snapshot_in_force() {
     world.run(&["snapshot", "create", "v3"]).ok();
     world.write("prompts/c.md", prompt("c", 1, "new"));
     world.run(&["dev", "--prompts", "c"]).expect(0, &["v3 is not in force"]);
+    world.write("prompts/deep/b.md", prompt("b", 1, "not bound yet, and not as it was released"));
+    let other =
+        world.run(&["--json", "dev", "--prompts", "a,b"]).expect(0, &["b.v1 has other bytes there"]).json();
+    assert_eq!((&other["snapshot"], text(&other, "/catalog")), (&Value::Null, "git-1-dirty"));
     world.run(&["verify-chain", "--require", "pinned"]).ok();
 }
 

@@ -129,11 +129,14 @@ pub fn checkout(held: &Held<'_>, snapshot: &Statement, to: &Path, allow_erased: 
         builder.permissions(fs::Permissions::from_mode(0o777));
     }
     let folder = builder.prefix(UNFINISHED).tempdir_in(parent).map_err(|e| cannot(parent, e))?;
+    let mut made = folder.path().to_owned();
     for file in &files {
         let path = folder.path().join(&file.path);
         let shown = to.join(&file.path);
-        if let Some(inner) = path.parent() {
+        // Files of one folder follow each other.
+        if let Some(inner) = path.parent().filter(|inner| *inner != made) {
             fs::create_dir_all(inner).map_err(|e| cannot(&shown, e))?;
+            made = inner.to_owned();
         }
         // Where two names are one to the file system, the second is there already.
         let mut out = File::create_new(&path).map_err(|e| cannot(&shown, e))?;
