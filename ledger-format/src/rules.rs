@@ -381,7 +381,7 @@ fn judge_key_change<V: View>(
 }
 
 /// The rights and refs of a ledger, held in memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     /// Every key that was ever enrolled.
     pub keys: HashMap<Kid, KeyRecord>,

@@ -104,10 +104,22 @@ impl Log {
 
     /// Audits from the genesis; the error comes with the index of the refused statement.
     pub fn audit(&self) -> Result<Auditor, (usize, Failure)> {
+        self.each(Auditor::push)
+    }
+
+    /// As [`Self::audit`], taking signatures and heads for granted.
+    pub fn replay(&self) -> Result<Auditor, (usize, Failure)> {
+        self.each(Auditor::replay)
+    }
+
+    fn each(
+        &self,
+        next: fn(&mut Auditor, &[u8], &Self) -> Result<Result<Statement, Failure>, Failure>,
+    ) -> Result<Auditor, (usize, Failure)> {
         let mut auditor = Auditor::default();
         for (index, statement) in self.statements.iter().enumerate() {
             let before = auditor.head();
-            let verdict = auditor.push(statement, self).unwrap_or_else(Err);
+            let verdict = next(&mut auditor, statement, self).unwrap_or_else(Err);
             if let Err(failure) = verdict {
                 assert_eq!(auditor.head(), before, "a refused statement moved the auditor");
                 return Err((index, failure));

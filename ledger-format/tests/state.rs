@@ -1,0 +1,131 @@
+//! What an audit knows at its end, and what the rules ask of it.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use ledger_format::rules::{self, Binding, Change, KeyRecord, State, View};
+use ledger_format::*;
+use support::log::{self, Log, enrol, public, session};
+use support::raw::{ada, key, kid};
+
+/// Ada founds, enrols Bob and his agent, revokes Bob's key from his session on, rotates her own and changes the
+/// checkpoint key.
+fn story() -> Log {
+    let (mut log, bob, bot) = (Log::new(), key(3), key(5));
+    log.enrol("bob", &bob, &["user"]);
+    log.change(&ada(), "ada", enrol("bot", &bot, &["agent"], Some("bob")));
+    let id = log.add(&bob, "bob", "s-1", session(&[("P00.v1", b"prompt")]));
+    log.change(&ada(), "ada", KeyChange::Revoke { kid: kid(&bob), since: Some(id) });
+    log.change(&ada(), "ada", KeyChange::Rotate { key: public(&key(7)) });
+    log.change(&key(7), "ada", KeyChange::Checkpoint { key: public(&key(8)) });
+    log
+}
+
+fn record(
+    identity: &str,
+    of: &ed25519_dalek::SigningKey,
+    roles: &[&str],
+    enrolled: u64,
+    last: u64,
+) -> KeyRecord {
+    KeyRecord {
+        identity: identity.into(),
+        key: public(of),
+        roles: Roles::from_names(roles.iter().copied()).unwrap(),
+        acting_for: None,
+        enrolled,
+        revoked: None,
+        suspect_since: None,
+        last,
+    }
+}
+
+#[test]
+fn an_audit_knows_keys_refs_and_checkpoint_keys() {
+    let log = story();
+    let auditor = log.audit().unwrap();
+    assert_eq!((auditor.ledger(), auditor.origin()), (Some(log.id(0)), Some(log.origin())));
+    let records = [
+        KeyRecord { revoked: Some(5), ..record("ada", &ada(), &["admin", "user"], 0, 5) },
+        KeyRecord {
+            revoked: Some(4),
+            suspect_since: Some(log.id(3)),
+            ..record("bob", &key(3), &["user"], 1, 3)
+        },
+        KeyRecord { acting_for: Some("bob".into()), ..record("bot", &key(5), &["agent"], 2, 2) },
+        record("ada", &key(7), &["admin", "user"], 5, 6),
+    ];
+    let expected = State {
+        keys: records.map(|record| (record.key.kid(), record)).into(),
+        refs: [("P00.v1".to_owned(), Address::of(b"prompt"))].into(),
+        checkpoint_key: Some(public(&key(8))),
+        checkpoint_keys: [kid(&key(2)), kid(&key(8))].into(),
+    };
+    assert_eq!(*auditor.state(), expected);
+
+    let nothing = Auditor::default();
+    assert_eq!((nothing.ledger(), nothing.origin()), (None, None));
+    assert_eq!((nothing.state(), nothing.head()), (&State::default(), Head::empty()));
+}
+
+/// What `view` answers of a key, a ref and an entry, in the order of its questions.
+fn ask<V: View>(
+    view: &V,
+    of: &Kid,
+    reference: &str,
+    id: &EntryId,
+) -> (Option<String>, Binding, bool, u64, bool) {
+    let answers = || {
+        let identity = view.key(of)?.map(|record| record.identity);
+        let cited = view.cited(id)?.is_some();
+        Ok::<_, V::Error>((
+            identity,
+            view.binding(reference)?,
+            cited,
+            view.active_admins()?,
+            view.signed_checkpoints(of)?,
+        ))
+    };
+    answers().ok().unwrap()
+}
+
+#[test]
+fn a_state_answers_as_a_view_that_cites_nothing() {
+    let log = story();
+    let state = log.audit().unwrap().state().clone();
+    let bound = Binding::To(Address::of(b"prompt"));
+    assert_eq!(
+        ask(&state, &kid(&key(3)), "P00.v1", &log.id(3)),
+        (Some("bob".into()), bound, false, 1, false)
+    );
+    assert_eq!(ask(&state, &kid(&key(8)), "P01.v1", &log.id(0)), (None, Binding::Free, false, 1, true));
+    assert_eq!(ask(&State::default(), &kid(&ada()), "P", &log.id(0)), (None, Binding::Free, false, 0, false));
+}
+
+/// A view may know of a revocation that stands at or above the statement that is judged.
+/// MUST: RIGHT-3
+#[test]
+fn a_revocation_ends_what_stands_above_it() {
+    let log = story();
+    let session = Statement::decode(log.statements[3].clone()).unwrap();
+    let mut state = Log { statements: log.statements[..3].to_vec(), ..log }.audit().unwrap().state().clone();
+    let mut verdict = |revoked| {
+        state.apply(Change::Revoke(kid(&key(3)), revoked, None));
+        let Ok(verdict) = rules::judge(&state, 3, &session);
+        verdict.err().map(|failure| failure.class)
+    };
+    assert_eq!([2, 3, 4].map(&mut verdict), [Some(Class::KeyNotAllowed), None, None]);
+}
+
+/// A replay takes signatures for granted, and no other key's.
+#[test]
+fn a_replay_does_not_check_signatures() {
+    let mut log = story();
+    let last = log.statements.len() - 1;
+    *log.statements[last].last_mut().unwrap() ^= 1;
+    assert_eq!(log.audit().unwrap_err().1.class, Class::BadSignature);
+    assert_eq!(log.replay().unwrap().state(), story().audit().unwrap().state());
+    log.add(&key(3), "bob", "P01.v1", log::prompt(b"prompt"));
+    assert_eq!(log.replay().unwrap_err().1.class, Class::KeyNotAllowed);
+}
