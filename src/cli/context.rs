@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
     }
 
     /// The root of the git work tree that we are in.
-    fn repository(&self) -> Result<Option<&Path>> {
+    pub(crate) fn repository(&self) -> Result<Option<&Path>> {
         if self.repository.get().is_none() {
             let found = git::toplevel(&self.dir)?;
             self.repository.get_or_init(|| found);
@@ -125,6 +125,21 @@ impl<'a> Context<'a> {
     /// The folder of the user's own prompts, if it is there.
     pub(crate) fn user_catalog(&self) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir())
+    }
+
+    /// A path as everybody who has the project would write it, if it lies in it. Where the project lies on this machine
+    /// is nobody's business.
+    pub(crate) fn in_project(&self, path: &Path) -> Result<Option<PathBuf>> {
+        Ok(below(&self.root()?, &self.dir.join(path)))
+    }
+
+    /// The same for the repository that the project is part of, or is.
+    pub(crate) fn in_repository(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let top = match self.repository()? {
+            Some(top) => top.to_owned(),
+            None => self.root()?,
+        };
+        Ok(below(&top, &self.dir.join(path)))
     }
 
     /// A path as a person would type it from here.
@@ -185,6 +200,16 @@ impl<'a> Context<'a> {
     pub(crate) fn rebuild_ledger(&self) -> Result<Option<PathBuf>> {
         let timeout = Duration::from_secs_f64(self.global.lock_timeout);
         doctor::rebuild(&self.ledger_path()?, timeout, &mut |event| self.tell(event))
+    }
+
+    /// Opens the ledger for reading, if there is one; the caller compares it with the pin. One that was named, or
+    /// seen here before, must be there.
+    pub(crate) fn read_if_there(&self) -> Result<Option<Ledger>> {
+        let path = self.ledger_path()?;
+        if self.global.ledger.is_none() && !exists(&path)? {
+            return self.check_not_lost(&path).map(|()| None);
+        }
+        self.read_unchecked().map(Some)
     }
 
     /// Opens the ledger for reading; the caller compares it with the pin.
@@ -534,6 +559,16 @@ pub(crate) fn checkpoint_change(public: &[u8; 32]) -> Result<Body> {
 fn last_seen(pin: &Pin) -> String {
     let name = pin.origin.split('/').next().unwrap_or_default();
     format!("'{name}' had {} entries when last seen", pin.head.size)
+}
+
+/// A path relative to a folder that it lies in, wherever links lead to.
+fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
+    let real = |path: &Path| match path.canonicalize() {
+        Ok(real) => real,
+        // A file that is not there lies where its folder does.
+        Err(_) => place(path),
+    };
+    real(path).strip_prefix(real(folder)).ok().map(Path::to_owned)
 }
 
 /// The ledger file by a path that stays the same wherever one stands.

@@ -6,7 +6,7 @@ use ledger_format::{Body, Kid, Target};
 use promptos::catalog::{Catalog, Finding};
 use promptos::error::{Error, Kind, Result};
 use promptos::ledger::rfc3339 as time;
-use promptos::session::{SESSION_FILE, SessionRequest, in_force, plan_session};
+use promptos::session::{SESSION_FILE, SessionRequest, ci, in_force, plan_session, session_json};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ impl Dev {
         let request = SessionRequest {
             id,
             prompts: &prompts,
-            details: details.clone(),
+            details,
             target: git::commit(&context.dir)?.map(|(commit, dirty)| Target { commit, dirty }),
             attachments: &self.attach,
             allow_secret: self.allow_secret.as_deref(),
@@ -131,8 +131,6 @@ impl Dev {
             })?;
             artifact = Some(written);
         }
-        let used: Vec<&str> = planned.prompts.iter().map(|prompt| prompt.id.as_str()).collect();
-        let detail = |name: &str| details.get(name).map(String::as_str).unwrap_or_default();
         if context.ui.json {
             return context.ui.report("dev", json!({
                 "entry": super::show::entry_json(&entry),
@@ -158,7 +156,10 @@ impl Dev {
             Kid::of(&key.public)
         ));
         let shown = match &artifact {
-            Some(path) => in_project(context, path)?,
+            Some(path) => {
+                let name = || path.file_name().map(PathBuf::from).unwrap_or_default();
+                context.in_project(path)?.unwrap_or_else(name)
+            }
             None => {
                 context.ui.note(&format!(
                     "its artifact is not written yet: promptos export --artifacts-dir {EVIDENCE_FOLDER}"
@@ -166,32 +167,9 @@ impl Dev {
                 Path::new(EVIDENCE_FOLDER).join(SESSION_FILE)
             }
         };
-        let block = [
-            "> **Governed Session**".to_owned(),
-            field("PromptOS Version", super::version::TOOL, 200),
-            field("Prompts Used", &used.join(", "), usize::MAX),
-            field("Session Artifact", &shown.to_string_lossy(), 1000),
-            field("Developer", detail("developer"), 200),
-            field("Target Repo", detail("target"), 200),
-            field("Ledger Entry", &entry.statement.id.to_string(), 200),
-        ];
-        context.ui.line(&block.join("\n"))
+        let document = session_json(&ledger, &entry)?;
+        context.ui.line(&ci::block(&document, &shown.to_string_lossy()))
     }
-}
-
-/// One line of the PR block; what stands in it cannot leave its code span.
-fn field(name: &str, value: &str, max: usize) -> String {
-    let value = one_line(value, max).replace('`', "'");
-    // Two backticks with nothing between them begin a span instead of being one.
-    format!("> - {name}: `{}`", if value.trim().is_empty() { "(none)" } else { &value })
-}
-
-/// A path as everybody who has the project would write it. Where it lies on this machine is nobody's business.
-fn in_project(context: &Context<'_>, path: &Path) -> Result<PathBuf> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let path = real(&context.dir.join(path));
-    let below = path.strip_prefix(real(&context.root()?)).map(Path::to_owned);
-    Ok(below.unwrap_or_else(|_| path.file_name().map(PathBuf::from).unwrap_or_default()))
 }
 
 fn no_prompts(catalog: &Catalog) -> Error {

@@ -5,6 +5,7 @@ mod attach;
 mod cat;
 mod catalog;
 mod checkpoint;
+mod ci;
 mod context;
 mod dev;
 mod doctor;
@@ -102,6 +103,7 @@ enum Command {
     Erase(erase::Erase),
     Doctor(doctor::Doctor),
     Lint(lint::Lint),
+    Ci(ci::Ci),
     #[command(subcommand)]
     Prompt(prompt::PromptCommand),
     #[command(subcommand)]
@@ -173,6 +175,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Doctor(command) => command.run(&context),
         Command::Erase(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
+        Command::Ci(command) => command.run(&context),
         Command::Prompt(command) => command.run(&context),
         Command::Session(command) => command.run(&context),
         Command::Version(command) => command.run(&context),

@@ -3,6 +3,7 @@
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use promptos::error::{Error, Result};
+pub(crate) use promptos::session::{one_line, safe};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
@@ -96,6 +97,11 @@ impl Ui {
         }
     }
 
+    /// A line for whoever reads the talk.
+    pub(crate) fn say(&self, text: &str) {
+        self.talk(text);
+    }
+
     /// Something the person should know.
     pub(crate) fn warn(&self, text: &str) {
         self.talk(&format!("{WARN}warning:{WARN:#} {text}"));
@@ -139,18 +145,6 @@ fn hidden(c: char) -> bool {
     c != '\n' && ledger_format::is_hidden(c)
 }
 
-/// Text from outside as a terminal may show it: what is [`hidden`] becomes a visible escape.
-pub(crate) fn safe(text: &str) -> String {
-    if !text.contains(hidden) {
-        return text.to_owned();
-    }
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
-}
-
 /// The same JSON with what is [`hidden`] as escapes: JSON leaves some of it as it is.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
@@ -175,13 +169,12 @@ fn plain(message: &str) -> String {
     text
 }
 
-/// [`safe`] text on one line, of at most `max` characters.
-pub(crate) fn one_line(text: &str, max: usize) -> String {
-    let shown = safe(text).replace('\n', "⏎");
-    if shown.chars().count() <= max {
-        return shown;
-    }
-    shown.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+/// How wide lines may be: as the terminal or the environment says, else as they come.
+pub(crate) fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    told.or_else(|| terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)))
+        .filter(|width| *width > 0)
+        .unwrap_or(usize::MAX)
 }
 
 /// How many characters fit into a line: `COLUMNS`, else what the terminal says. `None` where nobody looks.
@@ -213,12 +206,5 @@ mod tests {
         for same in ["plain", "", "an (os error", "(os error 2"] {
             assert_eq!(plain(same).trim(), same.split(" (os error ").next().unwrap_or_default().trim());
         }
-    }
-
-    #[test]
-    fn what_a_terminal_obeys_becomes_visible() {
-        assert_eq!(safe("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\nc");
-        assert_eq!(one_line("a\nb", 10), "a⏎b");
-        assert_eq!(one_line("abcdef", 4), "abc…");
     }
 }

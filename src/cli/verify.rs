@@ -2,11 +2,12 @@ use super::context::Context;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Class, Details, EntryId, Failure, Kid, Statement};
-use promptos::error::{Error, Kind, Result};
+use ledger_format::{Body, Details, EntryId, Kid, Statement};
+use promptos::error::{Error, Result};
 use promptos::keys;
 use promptos::ledger::held_checkpoint;
 use promptos::ledger::rfc3339 as time;
+use promptos::session::open_evidence;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let (ledgers, keys) = self.trusted(context)?;
+        let (ledgers, keys) = trusted(context, &self.trust)?;
         let path = if self.file.extension().is_some_and(|e| e == "json") {
             self.file.with_extension("evidence.tar")
         } else {
@@ -42,7 +43,7 @@ impl Verify {
                 e.hint("the evidence of a prompt_session.json stands beside it")
             }
         })?;
-        let evidence = Evidence::open(&bytes).map_err(|failure| refused(&path, &bytes, &failure))?;
+        let evidence = open_evidence(&path, &bytes)?;
         if path != self.file {
             compare_session(&self.file, &evidence)?;
         }
@@ -87,42 +88,31 @@ impl Verify {
         }
         Ok(())
     }
+}
 
-    fn trusted(&self, context: &Context<'_>) -> Result<(Vec<EntryId>, Vec<Kid>)> {
-        // Whoever sends a change may send a promptos.toml with it: what is named here takes its place.
-        if self.trust.is_empty() {
-            return context.settings()?.trust.parse();
-        }
-        let (mut ledgers, mut keys) = (Vec::new(), Vec::new());
-        for text in &self.trust {
-            if let Ok(ledger) = text.parse::<EntryId>() {
-                ledgers.push(ledger);
-            } else if text.starts_with("SHA256:") {
-                keys.push(keys::parse_fingerprint(text)?);
-            } else {
-                let public = keys::PublicKey::read(Path::new(text)).map_err(|e| {
-                    e.hint("--trust takes a ledger id (64 hex digits), SHA256:… or a .pub file")
-                })?;
-                keys.push(Kid::of(&public.key));
-            }
-        }
-        Ok((ledgers, keys))
+/// Whom to trust: what was named, else what the project has settled.
+pub(crate) fn trusted(context: &Context<'_>, named: &[String]) -> Result<(Vec<EntryId>, Vec<Kid>)> {
+    // Whoever sends a change may send a promptos.toml with it: what is named here takes its place.
+    if named.is_empty() {
+        return context.settings()?.trust.parse();
     }
+    let (mut ledgers, mut keys) = (Vec::new(), Vec::new());
+    for text in named {
+        if let Ok(ledger) = text.parse::<EntryId>() {
+            ledgers.push(ledger);
+        } else if text.starts_with("SHA256:") {
+            keys.push(keys::parse_fingerprint(text)?);
+        } else {
+            let public = keys::PublicKey::read(Path::new(text))
+                .map_err(|e| e.hint("--trust takes a ledger id (64 hex digits), SHA256:… or a .pub file"))?;
+            keys.push(Kid::of(&public.key));
+        }
+    }
+    Ok((ledgers, keys))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))
-}
-
-/// What is no evidence at all is a mistake; what claims to be and does not hold is a violation.
-pub(crate) fn refused(path: &Path, bytes: &[u8], failure: &Failure) -> Error {
-    // Both, so that no single change makes evidence look like a mere mistake.
-    if !bytes.starts_with(b"subject.cose\0") && bytes.get(257..262) != Some(b"ustar") {
-        return Error::failed(format!("{} is not an evidence tar", path.display()))
-            .hint("verify takes an .evidence.tar, or a prompt_session.json with its evidence beside it");
-    }
-    let kind = if failure.class == Class::Unsupported { Kind::Failed } else { Kind::Integrity };
-    Error::new(kind, format!("{} does not hold: {failure}", path.display())).hint(failure.class.meaning())
 }
 
 /// Compares a prompt_session.json with the evidence beside it.

@@ -1,6 +1,7 @@
 use super::context::Context;
 use super::ui::{BAD, BOLD, DIM, GOOD, WARN, short};
 use clap::{Args, ValueEnum};
+use ledger_format::Head;
 use promptos::error::{Error, Result};
 use promptos::ledger::{Finding, Ledger, Options, Report, Rung, audit, held_checkpoint};
 use serde_json::json;
@@ -46,23 +47,8 @@ impl From<Require> for Rung {
 impl VerifyChain {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read_unchecked()?;
-        let pinned = context.pin_of(&ledger)?;
-        context.check_place(&ledger)?;
-        if self.since_pin && pinned.is_none() {
-            return Err(Error::failed("there is no pin of this ledger to start from")
-                .hint("run verify-chain without --since-pin once"));
-        }
-        // A pin says what was seen; what was judged is what a whole audit has found consistent.
-        let judged = pinned.as_ref().and_then(|pin| pin.judged).filter(|_| self.since_pin);
         let checkpoint = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
-        let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged };
-        let report = audit(&ledger, &options, &mut |_| {})?;
-        if report.findings.is_empty() {
-            let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
-            let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
-            let head = ledger_format::Head { size: report.size, root };
-            context.pin_head(&ledger, head, Some(head))?;
-        }
+        let (report, options) = audit_pinned(context, &ledger, checkpoint, self.since_pin)?;
         let first_seen = options.pinned.is_none();
         if context.ui.json {
             let mut value = serde_json::to_value(&report).map_err(|e| Error::bug("no JSON").because(e))?;
@@ -107,7 +93,33 @@ impl VerifyChain {
     }
 }
 
-fn held(ledger: &Ledger, path: &std::path::Path) -> Result<ledger_format::Head> {
+/// Audits the ledger against this user's pin and, when it holds, pins what was judged.
+pub(crate) fn audit_pinned(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    checkpoint: Option<Head>,
+    since_pin: bool,
+) -> Result<(Report, Options)> {
+    let pinned = context.pin_of(ledger)?;
+    context.check_place(ledger)?;
+    if since_pin && pinned.is_none() {
+        return Err(Error::failed("there is no pin of this ledger to start from")
+            .hint("run verify-chain without --since-pin once"));
+    }
+    // A pin says what was seen; what was judged is what a whole audit has found consistent.
+    let judged = pinned.as_ref().and_then(|pin| pin.judged).filter(|_| since_pin);
+    let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged };
+    let report = audit(ledger, &options, &mut |_| {})?;
+    if report.findings.is_empty() {
+        let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
+        let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
+        let head = Head { size: report.size, root };
+        context.pin_head(ledger, head, Some(head))?;
+    }
+    Ok((report, options))
+}
+
+fn held(ledger: &Ledger, path: &std::path::Path) -> Result<Head> {
     let bytes =
         std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?;
     let checkpoint =
@@ -120,7 +132,7 @@ fn held(ledger: &Ledger, path: &std::path::Path) -> Result<ledger_format::Head> 
     Ok(checkpoint.head)
 }
 
-fn name(rung: Rung) -> String {
+pub(crate) fn name(rung: Rung) -> String {
     format!("{rung:?}").to_lowercase()
 }
 

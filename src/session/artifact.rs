@@ -2,10 +2,10 @@
 
 use super::SESSION_EVIDENCE;
 use super::files::{parse_json, read_json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::ledger::{BlobState, Entry, Ledger, rfc3339};
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Details, EntryId, Statement, split_reference};
+use ledger_format::{Body, Class, Details, EntryId, Statement, split_reference};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -203,7 +203,7 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
         )));
     }
     if let Some((evidence, _)) = &evidence {
-        check_evidence(ledger, evidence, &tar_path)?;
+        check_evidence(Some(ledger), evidence, &tar_path)?;
     }
     if let Some(found) = ledger.by_id(&entry)? {
         compare(file, &session_json(ledger, &found)?, path)?;
@@ -219,19 +219,33 @@ pub fn find_session(ledger: &Ledger, path: &Path) -> Result<SessionFile> {
 
 /// Evidence is taken over as the format has it, and evidence of this very ledger must be of its history:
 /// what it proves and this ledger does not hold would otherwise pass for another ledger's.
-fn check_evidence(ledger: &Ledger, evidence: &Evidence, path: &Path) -> Result<()> {
+pub(super) fn check_evidence(ledger: Option<&Ledger>, evidence: &Evidence, path: &Path) -> Result<()> {
     let shown = path.display();
     if let Some(part) = evidence.unexpected.first() {
         let part = part.escape_debug();
         return Err(Error::findings(format!("{shown} holds '{part}', which nothing calls for"))
             .hint("take the evidence anew from its ledger: promptos export"));
     }
-    if evidence.ledger != ledger.id() {
-        return Ok(());
-    }
+    let Some(ledger) = ledger.filter(|ledger| ledger.id() == evidence.ledger) else { return Ok(()) };
     ledger.check_extends(&evidence.checkpoint.head).map_err(|e| {
         e.hint(format!("{shown} is evidence of this ledger from another history of it"))
             .hint("restore the newer ledger file, or record the session again")
+    })
+}
+
+/// Opens evidence. What is no evidence at all is a mistake; what claims to be and does not hold is a violation.
+///
+/// # Errors
+/// Failed for what is no evidence or needs a newer version; integrity for what does not hold.
+pub fn open_evidence(path: &Path, bytes: &[u8]) -> Result<Evidence> {
+    Evidence::open(bytes).map_err(|failure| {
+        // Both, so that no single change makes evidence look like a mere mistake.
+        if !bytes.starts_with(b"subject.cose\0") && bytes.get(257..262) != Some(b"ustar") {
+            return Error::failed(format!("{} is not an evidence tar", path.display()))
+                .hint("evidence is an .evidence.tar, which stands beside its prompt_session.json");
+        }
+        let kind = if failure.class == Class::Unsupported { Kind::Failed } else { Kind::Integrity };
+        Error::new(kind, format!("{} does not hold: {failure}", path.display())).hint(failure.class.meaning())
     })
 }
 
@@ -246,7 +260,8 @@ pub fn check_session_file(path: &Path, bytes: &[u8], evidence: &Evidence) -> Res
     }
 }
 
-fn evidence_document(evidence: &Evidence) -> Result<Map<String, Value>> {
+/// The `prompt_session.json` of the session that evidence proves.
+pub(super) fn evidence_document(evidence: &Evidence) -> Result<Map<String, Value>> {
     let statement = &evidence.subject.statement;
     let blob = match &statement.body {
         Body::Session(session) => evidence.blobs.get(&session.details.blake3),
@@ -258,7 +273,7 @@ fn evidence_document(evidence: &Evidence) -> Result<Map<String, Value>> {
 }
 
 /// `x.json` has its evidence in `x.evidence.tar`.
-fn evidence_beside(path: &Path) -> PathBuf {
+pub(super) fn evidence_beside(path: &Path) -> PathBuf {
     match path.file_name().and_then(|name| name.to_str()) {
         Some(super::SESSION_FILE) | None => path.with_file_name(SESSION_EVIDENCE),
         Some(_) => path.with_extension("evidence.tar"),
@@ -266,7 +281,7 @@ fn evidence_beside(path: &Path) -> PathBuf {
 }
 
 /// Names the first field in which the file differs from what its statement says.
-fn compare(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Path) -> Result<()> {
+pub(super) fn compare(file: &Map<String, Value>, statement: &Map<String, Value>, path: &Path) -> Result<()> {
     if is_v1(file) {
         return differ(file, &document_v1(statement)?, path);
     }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::ledger::{Entry, Ledger};
 use ledger_format::evidence::Evidence;
 use ledger_format::rules::KeyRecord;
-use ledger_format::{Body, EntryId, Session};
+use ledger_format::{Body, EntryId, Session, Statement};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,37 @@ impl std::fmt::Display for DutyConflict {
     }
 }
 
+/// Who holds which duties: everybody's sessions, as far as they were noted.
+#[derive(Default)]
+pub(super) struct Held(BTreeMap<String, BTreeSet<usize>>);
+
+impl Held {
+    /// Notes the duties of a session that this key signed.
+    pub(super) fn session(&mut self, key: &KeyRecord, session: &Session) {
+        duties(session).for_each(|duty| self.hold(key, duty));
+    }
+
+    /// Notes that this key attached the run.
+    pub(super) fn integrator(&mut self, key: &KeyRecord) {
+        self.hold(key, NAMES.len() - 1);
+    }
+
+    fn hold(&mut self, key: &KeyRecord, duty: usize) {
+        // An agent's work counts as that of the one it acts for.
+        let who = key.acting_for.as_ref().unwrap_or(&key.identity);
+        self.0.entry(who.clone()).or_default().insert(duty);
+    }
+
+    /// Those who hold more than one.
+    pub(super) fn conflicts(self) -> Vec<DutyConflict> {
+        let several = self.0.into_iter().filter(|(_, duties)| duties.len() > 1);
+        let names = |duties: BTreeSet<usize>| {
+            duties.into_iter().filter_map(|duty| NAMES.get(duty).copied()).collect()
+        };
+        several.map(|(identity, duties)| DutyConflict { identity, duties: names(duties) }).collect()
+    }
+}
+
 /// Who holds more than one duty, given the run's sessions and the one who attaches it.
 ///
 /// # Errors
@@ -35,34 +66,35 @@ pub fn conflicts(
     local: &[EntryId],
     foreign: &[Evidence],
 ) -> Result<Vec<DutyConflict>> {
-    let mut held: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-    let mut hold = |who: &KeyRecord, duty: usize| {
-        // An agent's work counts as that of the one it acts for.
-        let who = who.acting_for.as_ref().unwrap_or(&who.identity);
-        held.entry(who.clone()).or_default().insert(duty);
-    };
+    let mut held = Held::default();
     for id in local {
         let Some(entry) = ledger.by_id(id)? else { continue };
-        let (Body::Session(session), Some(key)) = (&entry.statement.body, ledger.key(&entry.statement.kid)?)
-        else {
-            continue;
-        };
-        duties(session).for_each(|duty| hold(&key, duty));
-    }
-    for evidence in foreign {
-        let statement = &evidence.subject.statement;
-        if let (Body::Session(session), Some(key)) = (&statement.body, evidence.key(&statement.kid)) {
-            duties(session).for_each(|duty| hold(key, duty));
+        if let (Body::Session(session), Some(key)) =
+            (&entry.statement.body, ledger.key(&entry.statement.kid)?)
+        {
+            held.session(&key, session);
         }
     }
-    hold(integrator, NAMES.len() - 1);
-    let several = held.into_iter().filter(|(_, duties)| duties.len() > 1);
-    Ok(several
-        .map(|(identity, duties)| DutyConflict {
-            identity,
-            duties: duties.into_iter().filter_map(|duty| NAMES.get(duty).copied()).collect(),
-        })
-        .collect())
+    foreign.iter().for_each(|evidence| evidence_session(evidence, &evidence.subject.statement, &mut held));
+    held.integrator(integrator);
+    Ok(held.conflicts())
+}
+
+fn evidence_session(evidence: &Evidence, statement: &Statement, held: &mut Held) {
+    if let (Body::Session(session), Some(key)) = (&statement.body, evidence.key(&statement.kid)) {
+        held.session(key, session);
+    }
+}
+
+/// The conflicts of a run, judged by its evidence alone.
+pub(super) fn evidence_conflicts(run: &Evidence) -> Vec<DutyConflict> {
+    let mut held = Held::default();
+    run.entries.iter().for_each(|item| evidence_session(run, &item.statement, &mut held));
+    run.nested.iter().for_each(|inner| evidence_session(inner, &inner.subject.statement, &mut held));
+    if let Some(key) = run.key(&run.subject.statement.kid) {
+        held.integrator(key);
+    }
+    held.conflicts()
 }
 
 /// The conflicts of a run that is recorded, judged by what the ledger says now.

@@ -1,9 +1,11 @@
 //! The governed workflow on top of the ledger: recording sessions, handing them on as files, attaching
-//! them to runs, importing old ones, the duties that one person may not combine, and releases of the catalog.
+//! them to runs, importing old ones, the duties that one person may not combine, releases of the catalog, and
+//! what a change is asked before it is merged.
 
 mod artifact;
 mod attach;
 mod checkout;
+pub mod ci;
 mod duties;
 mod files;
 mod import;
@@ -11,9 +13,10 @@ mod json;
 mod prompt;
 mod record;
 mod settings;
+mod shown;
 mod snapshot;
 
-pub use artifact::{SessionFile, check_session_file, find_session, session_json, strict_v1};
+pub use artifact::{SessionFile, check_session_file, find_session, open_evidence, session_json, strict_v1};
 pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
 pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
@@ -21,7 +24,8 @@ pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use prompt::{PlannedPrompt, plan_prompt};
 pub use record::{Planned, SessionRequest, plan_session};
-pub use settings::{Separation, Settings};
+pub use settings::{Separation, Settings, SnapshotPolicy};
+pub use shown::{one_line, safe};
 pub use snapshot::{
     Changed, Difference, FileOf, Listed, PlannedSnapshot, SnapshotRequest, difference, in_force,
     list_catalog, plan_snapshot,

@@ -44,6 +44,19 @@ impl Default for CatalogSettings {
 pub struct Policy {
     /// Separation of duties, judged per run.
     pub separation: Separation,
+    /// Whether the catalog must be the newest snapshot.
+    pub snapshot: SnapshotPolicy,
+}
+
+/// What `ci` asks of the newest snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotPolicy {
+    /// It has the very files that the catalog has.
+    Current,
+    /// Nothing.
+    #[default]
+    Off,
 }
 
 /// What happens when one person holds two duties of a run.

@@ -1,9 +1,8 @@
 use super::super::context::Context;
 use super::super::ui::{one_line, safe};
 use clap::Args;
-use ledger_format::evidence::Evidence;
 use promptos::error::{Error, Result};
-use promptos::session::{CheckedOut, Held, checkout};
+use promptos::session::{CheckedOut, Held, checkout, open_evidence};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -55,8 +54,7 @@ impl Checkout {
     fn by_evidence(&self, context: &Context<'_>, file: &PathBuf) -> Result<(String, CheckedOut)> {
         let bytes =
             std::fs::read(file).map_err(|e| Error::failed(format!("cannot read {}: {e}", file.display())))?;
-        let evidence = Evidence::open(&bytes)
-            .map_err(|failure| super::super::verify::refused(file, &bytes, &failure))?;
+        let evidence = open_evidence(file, &bytes)?;
         drop(bytes);
         let statement = &evidence.subject.statement;
         if let Some(name) = self.name.as_ref().filter(|name| **name != statement.name) {
