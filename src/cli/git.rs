@@ -2,7 +2,7 @@
 //! be read is an error.
 
 use promptos::error::{Error, Result};
-use promptos::git::ask as git;
+use promptos::git::{ask as git, output};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,7 @@ pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
 
 /// The root of the main work tree, which all linked work trees share.
 pub(crate) fn main_toplevel(dir: &Path) -> Result<Option<PathBuf>> {
-    let common = path(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
-    match common {
+    match common_folder(dir)? {
         Some(common) if common.file_name().is_some_and(|name| name == ".git") => {
             Ok(common.parent().map(Path::to_owned))
         }
@@ -30,6 +29,16 @@ pub(crate) fn main_toplevel(dir: &Path) -> Result<Option<PathBuf>> {
 /// A setting of the user's that says something.
 fn config(dir: &Path, key: &str) -> Result<Option<String>> {
     Ok(git(dir, &["config", "--get", key])?.filter(|value| !value.trim().is_empty()))
+}
+
+/// The folder that the repository keeps for itself and all its work trees.
+pub(crate) fn common_folder(dir: &Path) -> Result<Option<PathBuf>> {
+    path(dir, &["rev-parse", "--path-format=absolute", "--git-common-dir"])
+}
+
+/// Where git looks for hooks. `top` is the root of the work tree, where it starts them.
+pub(crate) fn hooks_folder(top: &Path) -> Result<Option<PathBuf>> {
+    path(top, &["rev-parse", "--path-format=absolute", "--git-path", "hooks"])
 }
 
 /// The user's email address, else name, as git knows it.
@@ -74,7 +83,7 @@ pub(crate) fn tree(folder: &Path) -> Result<Option<Tree>> {
         return Ok(None);
     }
     let ask = |args: &[&str]| {
-        let answer = promptos::git::output(folder, args)?;
+        let answer = output(folder, args)?;
         answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok_or_else(|| {
             let command = args.first().copied().unwrap_or_default();
             Error::failed(format!("git {command} fails in {}", folder.display()))
@@ -90,6 +99,41 @@ pub(crate) fn tree(folder: &Path) -> Result<Option<Tree>> {
         changed: changed.lines().map(str::to_owned).collect(),
         tracked: tracked.split('\0').map(str::to_owned).collect(),
     }))
+}
+
+/// The files below `folder` that are staged, differ from the last commit and are `wanted`, with the bytes that are
+/// staged. Paths are relative to `top`, the root of the work tree.
+///
+/// # Errors
+/// Failed, when git cannot tell.
+pub(crate) fn staged(
+    top: &Path,
+    folder: &Path,
+    wanted: &dyn Fn(&Path) -> bool,
+) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let cannot = |what: &str| Error::failed(format!("git cannot tell what is staged: {what}"));
+    let below = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = below.to_str().ok_or_else(|| cannot("the catalog folder's name is not UTF-8"))?;
+    let list = ["--literal-pathspecs", "diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames"];
+    let list = [&list[..], &["--no-ext-diff", "--no-relative", "--diff-filter=d", "--", folder]].concat();
+    let listed = output(top, &list)?.ok_or_else(|| cannot("git diff --cached fails"))?;
+    let mut files = Vec::new();
+    let mut parts = listed.split(|byte| *byte == 0);
+    while let (Some(head), Some(name)) = (parts.next(), parts.next()) {
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(name));
+        let head = std::str::from_utf8(head).map_err(|_| cannot("its answer is not text"))?;
+        // `:<old mode> <new mode> <old object> <new object> <status>`; a mode of another kind is a link or a repository.
+        let fields: Vec<&str> = head.split(' ').collect();
+        let [_, mode, _, object, _] = fields.as_slice() else {
+            return Err(cannot("its answer has another form than expected"));
+        };
+        if mode.starts_with("100") && wanted(&path) {
+            let bytes = output(top, &["cat-file", "blob", object])?;
+            files.push((path, bytes.ok_or_else(|| cannot(&format!("the object {object} cannot be read")))?));
+        }
+    }
+    Ok(files)
 }
 
 /// The last part of the remote's URL, without `.git`.

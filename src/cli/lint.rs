@@ -1,4 +1,5 @@
 use super::context::Context;
+use super::staged;
 use super::ui::safe;
 use clap::{Args, ValueEnum};
 use promptos::catalog::{self, Finding, Report};
@@ -14,6 +15,9 @@ pub(crate) struct Lint {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     catalog: super::catalog::CatalogOption,
+    /// The staged prompts instead, as they will be committed
+    #[arg(long, conflicts_with_all = ["paths", "locator"])]
+    staged: bool,
     /// How to print the findings
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -27,8 +31,8 @@ enum Format {
 
 impl Lint {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let mut all = Report::default();
-        if self.paths.is_empty() {
+        let mut all = if self.staged { staged::lint(context)? } else { Report::default() };
+        if !self.staged && self.paths.is_empty() {
             let source = context.workspace(self.catalog.locator()?.as_ref())?.ok_or_else(|| {
                 Error::failed("there is no catalog folder 'prompts' here")
                     .hint("name files or folders: promptos lint PATH")

@@ -12,6 +12,7 @@ mod doctor;
 mod erase;
 mod export;
 mod git;
+mod hooks;
 mod init;
 mod key;
 mod lint;
@@ -22,6 +23,7 @@ mod prompt;
 mod session;
 mod show;
 mod snapshot;
+mod staged;
 mod trace;
 mod ui;
 mod verify;
@@ -105,6 +107,8 @@ enum Command {
     Lint(lint::Lint),
     Ci(ci::Ci),
     #[command(subcommand)]
+    Hooks(hooks::Hooks),
+    #[command(subcommand)]
     Prompt(prompt::PromptCommand),
     #[command(subcommand)]
     Session(session::Session),
@@ -176,6 +180,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Erase(command) => command.run(&context),
         Command::Lint(command) => command.run(&context),
         Command::Ci(command) => command.run(&context),
+        Command::Hooks(command) => command.run(&context),
         Command::Prompt(command) => command.run(&context),
         Command::Session(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
