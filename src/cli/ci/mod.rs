@@ -60,10 +60,6 @@ impl Name {
 
 impl Ci {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        if self.artifacts_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
-            return Err(Error::usage("--artifacts-dir (or PROMPTOS_ARTIFACTS_DIR) is empty")
-                .hint("name a folder, or leave it out"));
-        }
         let mut checks = self.checks(context)?;
         for name in &self.require {
             let name = name.text();
