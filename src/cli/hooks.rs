@@ -35,8 +35,7 @@ if [ -x "$before" ]; then
 fi
 if ! command -v promptos >/dev/null 2>&1; then
     echo "promptos is not on the PATH, so the staged prompts were not checked" >&2
-    echo "  install it: cargo install promptos" >&2
-    echo "  or commit without any check: git commit --no-verify" >&2
+    echo "  install it, or commit without any check: git commit --no-verify" >&2
     exit 1
 fi
 exec promptos lint --staged

@@ -3,6 +3,7 @@
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use promptos::error::{Error, Result};
+use promptos::session::plain;
 pub(crate) use promptos::session::{one_line, safe};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
@@ -159,16 +160,6 @@ fn escaped(json: &str) -> String {
     text
 }
 
-/// A message without the system's error numbers, which say nothing that the words before them do not.
-fn plain(message: &str) -> String {
-    let mut parts = message.split(" (os error ");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        text.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
-    }
-    text
-}
-
 /// How wide lines may be: as the terminal or the environment says, else as they come.
 pub(crate) fn width() -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
@@ -193,18 +184,4 @@ pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
 pub(crate) fn short(written: &str) -> String {
     let keep = written.find(':').map_or(0, |at| at + 1) + 12;
     written.get(..keep).map_or_else(|| written.to_owned(), |start| format!("{start}…"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_numbers_go_and_all_else_stays() {
-        assert_eq!(plain("cannot read x: No such file (os error 2)"), "cannot read x: No such file");
-        assert_eq!(plain("a (os error 2): b (os error 13), c"), "a: b, c");
-        for same in ["plain", "", "an (os error", "(os error 2"] {
-            assert_eq!(plain(same).trim(), same.split(" (os error ").next().unwrap_or_default().trim());
-        }
-    }
 }

@@ -25,7 +25,7 @@ pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use prompt::{PlannedPrompt, plan_prompt};
 pub use record::{Planned, SessionRequest, plan_session};
 pub use settings::{Separation, Settings, SnapshotPolicy};
-pub use shown::{one_line, safe};
+pub use shown::{one_line, plain, safe};
 pub use snapshot::{
     Changed, Difference, FileOf, Listed, PlannedSnapshot, SnapshotRequest, difference, in_force,
     list_catalog, plan_snapshot,

@@ -88,10 +88,8 @@ impl Ci {
             context.in_repository(path).unwrap_or_else(|| path.to_owned()).to_string_lossy().into_owned()
         };
         let nothing = || (Gathered::default(), Check::skipped("evidence", "no artifacts folder was named"));
-        let (gathered, evidence) = self
-            .artifacts_dir
-            .as_ref()
-            .map_or_else(nothing, |dir| ci::gather(&context.dir.join(dir), held, &trusted, &name));
+        let (gathered, evidence) =
+            self.artifacts_dir.as_ref().map_or_else(nothing, |dir| ci::gather(dir, held, &trusted, &name));
         let (pull_request, named) = self.pull_request(context, &gathered, held);
         // The sessions that this change is about, unless nothing says which they are.
         let named = (self.artifacts_dir.is_some() || self.pr_body.is_some()).then_some(named.as_slice());

@@ -17,6 +17,7 @@ pub use separation::separation;
 
 use crate::catalog::Severity;
 use crate::error::{Error, Kind};
+use crate::session::plain;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -100,7 +101,7 @@ impl Issue {
             severity: Severity::Error,
             failure: Some(kind),
             place: None,
-            message: message.into(),
+            message: plain(&message.into()),
             hints: Vec::new(),
         }
     }
