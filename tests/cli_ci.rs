@@ -227,7 +227,7 @@ fn the_newest_snapshot_is_the_catalog() {
     let change = Change::new();
     let ada = &change.ada;
     let settings = String::from_utf8(ada.read("promptos.toml")).unwrap();
-    ada.write("promptos.toml", settings.replace("[policy]", "[policy]\nsnapshot = \"current\""));
+    ada.write("promptos.toml", settings.replace("snapshot = \"off\"", "snapshot = \"current\""));
     ada.commit("policy");
     ada.run(&["ci"]).expect(4, &["there is none", "promptos snapshot create"]);
     // What is asked for and cannot be checked has not passed.
@@ -440,7 +440,14 @@ fn separation_of_duties() {
     ada.run(&["attach", "--run-record", "artifacts/p05/run_record.json"]).ok();
     policy("enforce");
     let integrator = "'ada@example.org' is writer and integrator of run R-1";
-    ada.run(&["ci", "--artifacts-dir", "artifacts/ada"]).expect(4, &[integrator, "(entry "]);
+    ada.run(&["ci", "--artifacts-dir", "artifacts/p05"]).expect(4, &[integrator]);
+    // The ledger knows of it without its evidence; and it is no matter of a change with other sessions.
+    let evidence = ada.read("artifacts/p05/run.evidence.tar");
+    fs::remove_file(ada.project.join("artifacts/p05/run.evidence.tar")).unwrap();
+    ada.run(&["ci", "--artifacts-dir", "artifacts/p05"]).expect(4, &[integrator, "(entry "]);
+    ada.run(&["ci", "--artifacts-dir", "artifacts/ada"]).ok();
+    ada.run(&["ci"]).expect(4, &[integrator, "(entry "]);
+    ada.write("artifacts/p05/run.evidence.tar", evidence);
     ada.commit("a run");
     let runner = change.runner();
     runner.run(&["ci", "--artifacts-dir", "artifacts/p05"]).expect(4, &[integrator]);

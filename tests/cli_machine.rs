@@ -408,6 +408,8 @@ fn every_command_speaks_json() {
     };
     call(&["version"], 0, "version");
     call(&["lint"], 4, "lint");
+    call(&["ci"], 4, "ci");
+    call(&["hooks", "status"], 1, "error");
     call(&["log"], 1, "error");
     call(&["init"], 0, "init");
     call(&["dev", "--prompts", "P00", "--artifacts-dir", "art"], 0, "dev");

@@ -298,6 +298,12 @@ fn d07_sessions_of_an_older_version_keep_verifying() {
         let file: Value = serde_json::from_slice(&world.read(&session)).unwrap();
         assert!(text(&file, "/ledger/catalog_version").starts_with(catalog), "{file:#}");
     }
+    // A policy's version is the oldest that is accepted, and not the only one.
+    for (required, code) in [("v0.0.1", 0), ("v0.1.0", 4), ("v0.0.2", 4)] {
+        world.write("promptos_policy.json", json!({"required_promptos_version": required}).to_string());
+        world.run(&["ci", "--artifacts-dir", "one"]).ok();
+        world.run(&["ci", "--artifacts-dir", "two"]).expect(code, &[]);
+    }
     assert_eq!(world.run(&["cat", "G05.v1.0.0"]).ok().bytes, old_prompt);
     assert_eq!(world.run(&["cat", "G05.v2.0.0"]).ok().bytes, world.read("prompts/own.md"));
     world.json(&["verify-chain", "--require", "pinned"]);
@@ -375,6 +381,12 @@ fn d09_paths_in_the_pr_block_are_the_projects() {
             }
         }
     }
+    // Nor does the check of a change say where the project lies on this machine.
+    world.write("prompts/bad.md", "---\nprompt_id: B\nversion: 1\n---\n");
+    let checked = world.run_in(&world.project.join("sub"), &["ci", "--artifacts-dir", "../a"]);
+    let checked = checked.expect(4, &["- prompts/bad.md:"]);
+    assert!(!checked.text().contains(world.root().to_str().unwrap()), "{checked:?}");
+    fs::remove_file(world.project.join("prompts/bad.md")).unwrap();
     // Someone else's session is not replaced, and none is recorded that could not be handed on.
     let size = world.json(&["log"])["size"].clone();
     let again = world.run(&["dev", "--prompts", "P00", "--artifacts-dir", "a/evidence"]);

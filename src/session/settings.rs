@@ -130,6 +130,7 @@ impl Settings {
              \n\
              [policy]\n\
              separation = \"warn\"  # enforce | warn | off: may one person write, verify, review and attach?\n\
+             snapshot = \"off\"     # current | off: must the newest snapshot be the catalog?\n\
              \n\
              [trust]              # whose evidence counts as trusted\n\
              ledgers = [\"{}\"]\n\

@@ -8,10 +8,10 @@ use crate::session::{Separation, run_conflicts};
 use ledger_format::Body;
 
 /// Judges who holds which duties: of the change, whose sessions are those in the artifacts and those of the ledger
-/// that it names, and of every run in the artifacts and in the ledger. A run has an integrator as well.
+/// that it names, and of every run that cites one of them. A run has an integrator as well.
 ///
-/// Over a ledger's whole life one person may write here and review there; so its sessions count only when nothing
-/// else says which are the change's (`named` is `None`), and then those that no run has cited.
+/// Over a ledger's whole life one person may write here and review there; so all of it is judged only when nothing
+/// says which sessions are the change's (`named` is `None`): its runs, and the sessions that no run has cited.
 ///
 /// # Errors
 /// When the ledger cannot be read.
@@ -73,6 +73,10 @@ pub fn separation(
     }
     if let Some(ledger) = ledger {
         for entry in ledger.of_kind("run")?.into_iter().filter(|entry| !seen.contains(&entry.statement.id)) {
+            let Body::Run(run) = &entry.statement.body else { continue };
+            if named.is_some() && !run.sessions.iter().any(|cited| judged.contains(&cited.entry)) {
+                continue;
+            }
             runs += 1;
             let of = format!("run {} (entry {})", entry.statement.name, entry.index);
             match run_conflicts(ledger, &entry) {
