@@ -338,6 +338,8 @@ impl Lines {
     }
 }
 
+const TOO_MUCH: &str = "the YAML is too large, too deep, or expands too many aliases";
+
 fn syntax_error(error: &serde_saphyr::Error, lines: &Lines) -> SyntaxError {
     use serde_saphyr::Error as Yaml;
     let error = error.without_snippet();
@@ -347,17 +349,22 @@ fn syntax_error(error: &serde_saphyr::Error, lines: &Lines) -> SyntaxError {
             format!("the key `{}` appears twice", key.chars().take(80).collect::<String>())
         }
         Yaml::DuplicateMappingKey { key: None, .. } => "a key appears twice".to_owned(),
+        Yaml::MultipleDocuments { .. }
+        | Yaml::Budget { breach: serde_saphyr::budget::BudgetBreach::Documents { .. }, .. } => {
+            "there is more than one YAML document".to_owned()
+        }
         Yaml::Budget { .. }
         | Yaml::AliasReplayCounterOverflow { .. }
         | Yaml::AliasReplayLimitExceeded { .. }
         | Yaml::AliasExpansionLimitExceeded { .. }
-        | Yaml::AliasReplayStackDepthExceeded { .. } => {
-            "the YAML is too large, too deep, or expands too many aliases".to_owned()
-        }
-        Yaml::MultipleDocuments { .. } => "the YAML holds more than one YAML document".to_owned(),
+        | Yaml::AliasReplayStackDepthExceeded { .. } => TOO_MUCH.to_owned(),
         Yaml::UnknownAnchor { .. } => "an alias (`*name`) has no anchor (`&name`)".to_owned(),
         Yaml::AliasError { error, .. } => return syntax_error(error, lines),
-        other => tidy(&other.to_string()),
+        other => match tidy(&other.to_string()) {
+            // The parser has a limit of its own, below ours.
+            message if message.starts_with("recursion limit") => TOO_MUCH.to_owned(),
+            message => message,
+        },
     };
     SyntaxError { message, at }
 }
