@@ -7,4 +7,5 @@ pub mod keys;
 pub mod ledger;
 pub mod session;
 pub mod store;
+pub mod workflow;
 mod yaml;

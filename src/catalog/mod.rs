@@ -31,6 +31,7 @@ mod walk;
 mod tests;
 
 pub use finding::{Finding, RULES, Rule, Severity, render};
+pub(crate) use finding::{lossy, quoted};
 pub use lint::{Report, lint_file, lint_path, lint_source};
 pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
 pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, Prompt, Strictness};

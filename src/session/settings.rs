@@ -16,6 +16,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `[trust]`.
     pub trust: Trust,
+    /// `[workflow]`.
+    pub workflow: crate::workflow::Policy,
 }
 
 /// Where prompts come from.
