@@ -231,6 +231,12 @@ impl<'a> Context<'a> {
         Ok(ledger)
     }
 
+    /// Opens the ledger for reading if there is one, or if one was named.
+    pub(crate) fn read_if_there(&self) -> Result<Option<Ledger>> {
+        let there = self.global.ledger.is_some() || exists(&self.ledger_path())?;
+        if there { self.read().map(Some) } else { Ok(None) }
+    }
+
     /// What was seen before must still be there.
     fn check_pin(&self, ledger: &Ledger) -> Result<()> {
         self.check_place(ledger)?;

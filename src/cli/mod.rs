@@ -29,6 +29,7 @@ mod ui;
 mod verify;
 mod verify_chain;
 mod version;
+mod workflow;
 
 use clap::{Args, Parser, Subcommand};
 use context::Context;
@@ -112,6 +113,8 @@ enum Command {
     Prompt(prompt::PromptCommand),
     #[command(subcommand)]
     Session(session::Session),
+    #[command(subcommand)]
+    Workflow(workflow::Workflow),
     Version(version::Version),
 }
 
@@ -183,6 +186,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Hooks(command) => command.run(&context),
         Command::Prompt(command) => command.run(&context),
         Command::Session(command) => command.run(&context),
+        Command::Workflow(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
     }
 }
