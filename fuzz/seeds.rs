@@ -59,6 +59,13 @@ fn main() {
     for (name, prompt) in files(root().join("../prompts")) {
         seed("frontmatter", &name, &prompt);
     }
+    for verdict in ["accept", "reject"] {
+        for (name, text) in files(root().join("../tests/workflows").join(verdict)) {
+            seed("workflow", &format!("{verdict}-{name}"), &text);
+        }
+    }
+    let lock = format!("promptos-lock 1\nP00.v1 blake3:{0} sha256:{0}\n", "a5".repeat(32));
+    seed("workflow", "lock", lock.as_bytes());
     let tnh = "---\nkey: a/b\nname: B\nversion: 1.0\ndescription: what it does\ntask_type: t\n\
                required_variables: [x]\noptional_variables: []\ntags: [a, \"b\"]\n---\n{{ x }} {% if y %}z{% endif %}\n";
     seed("frontmatter", "tnh.md", tnh.as_bytes());
