@@ -6,8 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by level, lowest first. A module imports only modules of lower levels.
-const LEVELS: &[&[&str]] =
-    &[&["error", "files", "yaml"], &["git"], &["store", "catalog", "keys"], &["ledger", "workflow"], &["session"], &["cli"]];
+const LEVELS: &[&[&str]] = &[
+    &["error", "files", "yaml"],
+    &["git"],
+    &["store", "catalog", "keys"],
+    &["ledger", "workflow"],
+    &["session"],
+    &["cli"],
+];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -32,6 +32,9 @@ pub fn genesis() -> Ledger {
     }
 }
 
+/// [`Auditor::push`] or [`Auditor::replay`].
+type Next = fn(&mut Auditor, &[u8], &Log) -> Result<Result<Statement, Failure>, Failure>;
+
 impl Log {
     pub fn empty() -> Self {
         Self { name: "example".into(), log_key: key(2), statements: Vec::new() }
@@ -112,10 +115,7 @@ impl Log {
         self.each(Auditor::replay)
     }
 
-    fn each(
-        &self,
-        next: fn(&mut Auditor, &[u8], &Self) -> Result<Result<Statement, Failure>, Failure>,
-    ) -> Result<Auditor, (usize, Failure)> {
+    fn each(&self, next: Next) -> Result<Auditor, (usize, Failure)> {
         let mut auditor = Auditor::default();
         for (index, statement) in self.statements.iter().enumerate() {
             let before = auditor.head();
