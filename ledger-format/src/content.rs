@@ -1,10 +1,10 @@
 //! The blobs that the format itself defines: details and manifests. Both begin with a random salt, so
 //! that nothing guessable can be confirmed from its digest, and both can be erased.
 
-use crate::body::reference;
 use crate::cbor::{self, Fields, map};
 use crate::digest::{Address, Descriptor};
 use crate::failure::{Class, Failure, shown};
+use crate::word::reference;
 use ciborium::Value;
 use std::collections::{BTreeMap, HashMap};
 

@@ -114,6 +114,7 @@ mod sign;
 mod statement;
 mod tar;
 pub mod tree;
+mod word;
 
 pub use audit::{Auditor, History, Located, origin};
 pub use body::*;
@@ -125,3 +126,4 @@ pub use note::{Checkpoint, InclusionProof, VerifierKey};
 pub use sign::{SignError, Signer};
 pub use statement::{CONTENT_TYPE, Draft, DraftError, MAX_STATEMENT, Statement};
 pub use tree::Head;
+pub use word::{identity, is_hidden, reference, split_reference};

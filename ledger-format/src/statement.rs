@@ -8,6 +8,7 @@ use crate::failure::{Class, Failure};
 use crate::key::{Kid, PublicKey};
 use crate::sign::{SignError, Signer};
 use crate::tree::{Head, leaf_hash};
+use crate::word;
 use ciborium::Value;
 
 /// No statement is larger (C2SP tlog-tiles bounds entries by a 16-bit length).
@@ -150,7 +151,7 @@ impl Statement {
             return Err(Failure::malformed(format!("sub names {}, the body something else", header.name)));
         }
         if matches!(body, Body::Prompt(_)) {
-            body::reference(header.name.clone())?;
+            word::reference(header.name.clone())?;
         }
         let signing_input = signing_input(&protected, &payload);
         let Header { kind, name, issuer, kid, time, head } = header;
@@ -234,7 +235,7 @@ impl Header {
         };
         let (size, root) = head.ok_or_else(|| bad("its head is not [size, root]"))?;
         let (kind, name) = (kind.to_owned(), name.to_owned());
-        Ok(Self { kind, name, issuer: body::identity(issuer)?, kid, time, head: Head { size, root } })
+        Ok(Self { kind, name, issuer: word::identity(issuer)?, kid, time, head: Head { size, root } })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod notes;
 pub mod proofs;
 pub mod raw;
 pub mod shapes;
+pub mod snapshots;
 pub mod statements;
 
 use ledger_format::Class;
