@@ -23,9 +23,8 @@ fn folder(name: &str) -> PathBuf {
 
 fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    CATALOG.get_or_init(|| {
-        Catalog::load(&[Source { layer: Layer::Workspace, root: folder("prompts") }], true).unwrap()
-    })
+    CATALOG
+        .get_or_init(|| Catalog::load(&[Source::folder(Layer::Workspace, folder("prompts"))], true).unwrap())
 }
 
 fn examine_with(policy: &Policy, path: &str, bytes: &[u8]) -> Report {

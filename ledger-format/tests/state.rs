@@ -59,6 +59,7 @@ fn an_audit_knows_keys_refs_and_checkpoint_keys() {
     let expected = State {
         keys: records.map(|record| (record.key.kid(), record)).into(),
         refs: [("P00.v1".to_owned(), Address::of(b"prompt"))].into(),
+        snapshots: [].into(),
         checkpoint_key: Some(public(&key(8))),
         checkpoint_keys: [kid(&key(2)), kid(&key(8))].into(),
     };

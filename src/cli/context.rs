@@ -129,17 +129,17 @@ impl<'a> Context<'a> {
 
     /// A path as everybody who has the project would write it, if it lies in it. Where the project lies on this machine
     /// is nobody's business.
-    pub(crate) fn in_project(&self, path: &Path) -> Result<Option<PathBuf>> {
-        Ok(below(&self.root()?, &self.dir.join(path)))
+    pub(crate) fn in_project(&self, path: &Path) -> Option<PathBuf> {
+        below(&self.root().ok()?, &self.dir.join(path))
     }
 
     /// The same for the repository that the project is part of, or is.
-    pub(crate) fn in_repository(&self, path: &Path) -> Result<Option<PathBuf>> {
-        let top = match self.repository()? {
+    pub(crate) fn in_repository(&self, path: &Path) -> Option<PathBuf> {
+        let top = match self.repository().ok()? {
             Some(top) => top.to_owned(),
-            None => self.root()?,
+            None => self.root().ok()?,
         };
-        Ok(below(&top, &self.dir.join(path)))
+        below(&top, &self.dir.join(path))
     }
 
     /// A path as a person would type it from here.
@@ -231,14 +231,8 @@ impl<'a> Context<'a> {
         Ok(ledger)
     }
 
-    /// Opens the ledger for reading if there is one, or if one was named.
-    pub(crate) fn read_if_there(&self) -> Result<Option<Ledger>> {
-        let there = self.global.ledger.is_some() || exists(&self.ledger_path())?;
-        if there { self.read().map(Some) } else { Ok(None) }
-    }
-
     /// What was seen before must still be there.
-    fn check_pin(&self, ledger: &Ledger) -> Result<()> {
+    pub(crate) fn check_pin(&self, ledger: &Ledger) -> Result<()> {
         self.check_place(ledger)?;
         let Some(pin) = self.pin_of(ledger)? else { return Ok(()) };
         ledger.check_extends(&pin.head).map_err(|e| {

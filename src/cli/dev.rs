@@ -158,7 +158,7 @@ impl Dev {
         let shown = match &artifact {
             Some(path) => {
                 let name = || path.file_name().map(PathBuf::from).unwrap_or_default();
-                context.in_project(path)?.unwrap_or_else(name)
+                context.in_project(path).unwrap_or_else(name)
             }
             None => {
                 context.ui.note(&format!(

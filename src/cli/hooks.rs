@@ -110,14 +110,14 @@ impl Folder {
             Error::failed("this is no git repository with a work tree, so there are no commits to check")
                 .hint("make one: git init")
         };
-        let top = context.repository().ok_or_else(none)?;
-        let path = git::hooks_folder(top).ok_or_else(none)?;
+        let top = context.repository()?.ok_or_else(none)?;
+        let path = git::hooks_folder(top)?.ok_or_else(none)?;
         if path.exists() && !path.is_dir() {
             return Err(Error::failed(format!("hooks are turned off here: {} is no folder", path.display()))
                 .hint("git config core.hooksPath says where hooks are"));
         }
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let own = [Some(top.to_owned()), git::main_toplevel(top), git::common_folder(top)];
+        let own = [Some(top.to_owned()), git::main_toplevel(top)?, git::common_folder(top)?];
         let folder = real(&path);
         let shared = !own.into_iter().flatten().any(|own| folder.starts_with(real(&own)));
         Ok(Self { path, shared })

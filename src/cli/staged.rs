@@ -10,12 +10,12 @@ use std::path::Path;
 /// Lints the prompt files of the catalog folder that are staged and differ from the last commit. Paths are relative to
 /// the repository's root.
 pub(crate) fn lint(context: &Context<'_>) -> Result<Report> {
-    let top = context.repository().ok_or_else(|| {
+    let top = context.repository()?.ok_or_else(|| {
         Error::failed("this is no git repository with a work tree, so nothing is staged")
             .hint("name files or folders: promptos lint PATH")
     })?;
     let Settings { catalog: settings, .. } = context.settings()?;
-    let folder = context.root().join(&settings.path);
+    let folder = context.root()?.join(&settings.path);
     let Some(folder) = context.in_repository(&folder) else {
         return Err(Error::failed(format!(
             "the catalog folder {} is not in this repository",

@@ -160,14 +160,6 @@ fn escaped(json: &str) -> String {
     text
 }
 
-/// How wide lines may be: as the terminal or the environment says, else as they come.
-pub(crate) fn width() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    told.or_else(|| terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)))
-        .filter(|width| *width > 0)
-        .unwrap_or(usize::MAX)
-}
-
 /// How many characters fit into a line: `COLUMNS`, else what the terminal says. `None` where nobody looks.
 pub(crate) fn width() -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());

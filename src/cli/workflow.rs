@@ -43,6 +43,9 @@ impl Check {
         let files = files.collect::<Result<Vec<_>>>()?;
         let (catalog, policy) = (context.catalog()?, context.settings()?.workflow);
         let ledger = context.read_if_there()?;
+        if let Some(ledger) = &ledger {
+            context.check_pin(ledger)?;
+        }
         let bound = |reference: &str| match &ledger {
             Some(ledger) => Ok(ledger.bound(reference)?.map(|(address, _)| address)),
             None => Ok(None),

@@ -6,9 +6,6 @@ use ledger_format::evidence::Item;
 use ledger_format::tree::{self, Head, Leaves, leaf_hash};
 use ledger_format::*;
 
-/// [`Auditor::push`] or [`Auditor::replay`].
-type Next = fn(&mut Auditor, &[u8], &Log) -> Result<Result<Statement, Failure>, Failure>;
-
 #[derive(Clone)]
 pub struct Log {
     pub name: String,

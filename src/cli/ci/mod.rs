@@ -103,7 +103,7 @@ impl Ci {
             }
         };
         let files = Project {
-            context,
+            root: context.root()?,
             settings: &settings,
             catalog: &catalog,
             folder: folder.as_deref(),
@@ -189,7 +189,7 @@ fn ledger(context: &Context<'_>) -> (Check, Option<Ledger>) {
 
 /// The files of the project that the checks are about.
 struct Project<'a> {
-    context: &'a Context<'a>,
+    root: PathBuf,
     settings: &'a Settings,
     catalog: &'a Catalog,
     folder: Option<&'a Path>,
@@ -241,7 +241,7 @@ impl Project<'_> {
 
     /// The checks of PromptOS's own files.
     fn promptos(&self, gathered: &Gathered, ledger: Option<&Ledger>) -> [Check; 2] {
-        let root = self.context.root();
+        let root = self.root.as_path();
         let read = |file: &str| match std::fs::read(root.join(file)) {
             Ok(bytes) => Ok(Some(((self.name)(&root.join(file)), bytes))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -255,7 +255,7 @@ impl Project<'_> {
                 Err(check) => *check,
                 Ok(registry) => {
                     release = registry.version().map(str::to_owned);
-                    ci::registry(&registry, &root, self.catalog, self.folder)
+                    ci::registry(&registry, root, self.catalog, self.folder)
                 }
             },
         };

@@ -10,7 +10,7 @@ use promptos::session::ci::{Check, Issue, Verdict};
 const NARROW: usize = 60;
 
 pub(crate) fn summary(context: &Context<'_>, checks: &[Check]) -> Result<()> {
-    let width = width();
+    let width = width().unwrap_or(usize::MAX);
     let beside = checks.iter().map(|check| check.name.len()).max().unwrap_or_default() + 11;
     let indent = if width < NARROW { 2 } else { beside };
     for check in checks {
