@@ -385,11 +385,11 @@ fn what_a_killed_process_leaves_the_next_one_removes() {
                 let litter =
                     || left_behind(&stage.world.root().join("project")) + &left_behind(&stage.world.home);
                 *left.entry(name).or_default() += litter().lines().count();
-                let next = match name {
-                    "dev, bare" | "key rotate" => stage.scenario.args,
-                    _ => &["dev", "--prompts", "P03"],
-                };
-                stage.world.run(next).ok();
+                // An unfinished file goes when somebody writes in its folder again: settings with the next `init`.
+                if name != "erase" {
+                    stage.world.run(stage.scenario.args).ok();
+                }
+                stage.world.run(&["dev", "--prompts", "P03"]).ok();
                 assert_eq!(litter(), "", "{name}: {inject}");
                 stage.world.run(&["verify-chain", "--require", "pinned"]).ok();
             }
