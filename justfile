@@ -33,6 +33,11 @@ kills:
 soak sessions="2000":
     cargo run --release --example soak -- --sessions {{sessions}}
 
+# What commands over a catalog of 1,000 and of 10,000 prompts cost per prompt, and their memory
+catalog *args:
+    cargo build --release
+    cargo run --release --example catalog -- {{args}}
+
 # Audit a ledger made in bulk at each of these sizes: memory must stay flat
 audits sizes="10000,100000":
     cargo run --release --example soak -- --audits {{sizes}}

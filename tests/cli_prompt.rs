@@ -107,7 +107,7 @@ fn list_shows_what_stands_with_the_names_that_consumers_know() {
     }
     world
         .run(&["prompt", "list"])
-        .expect(0, &["plan.a.v1", "1 hidden by these (--all", "1 files are not usable"]);
+        .expect(0, &["plan.a.v1", "1 hidden by these (--all", "1 file is not usable"]);
 }
 
 #[test]
@@ -142,6 +142,9 @@ fn show_says_which_where_and_what_binds_it() {
     world.run(&["prompt", "show", "plan.v1"]).expect(0, &["plan.v1 is deprecated; plan.v2 is current"]);
     world.run(&["prompt", "show", "P05"]).expect(0, &["hides", "built-in (other bytes)"]);
     assert!(!world.project.join(".promptos").exists(), "looking makes no ledger");
+    let dev = world.run(&["dev", "--prompts", "plan,P01"]);
+    dev.expect(0, &["plan is plan.v2 (workspace)", "P01 is P01.v1 (built-in)"]);
+    world.run(&["dev", "--prompts", "plan.v1"]).expect(0, &["plan.v1 is deprecated; plan.v2 is current"]);
 
     // Defect of the earlier library: `get("default_clean.v99")` gave version 1.0.
     world.run(&["prompt", "show", "plan.v99"]).expect(1, &["`plan` has no version 99", "it has: 1, 2"]);
@@ -155,14 +158,15 @@ fn show_says_which_where_and_what_binds_it() {
 
     let two = world.read("prompts/2.md");
     assert_eq!(world.run(&["prompt", "show", "plan.v2", "--bytes"]).ok().bytes, two);
-    world.run(&["prompt", "add", "prompts/2.md"]).ok();
+    world.write("prompts/4.md", prompt("plan", "4", "", "four"));
+    world.run(&["prompt", "add", "prompts/4.md"]).ok();
     let show = world.json(&["prompt", "show", "plan"]);
     assert_eq!(show["bound"]["same_bytes"], true);
-    assert_eq!(show["bound"]["entry"]["sub"], "prompt/plan.v2");
-    assert_eq!(show["prompt"]["ref"], "plan.v2");
-    assert_eq!(show["metadata"]["deprecates"], "plan.v1");
-    world.write("prompts/2.md", prompt("plan", "2", "", "changed"));
-    world.run(&["prompt", "show", "plan"]).expect(0, &["to OTHER bytes", "entry 1 (prompt/plan.v2)"]);
+    assert_eq!(show["bound"]["entry"]["sub"], "prompt/plan.v4");
+    assert_eq!(show["prompt"]["ref"], "plan.v4");
+    assert_eq!(world.json(&["prompt", "show", "plan.v2"])["metadata"]["deprecates"], "plan.v1");
+    world.write("prompts/4.md", prompt("plan", "4", "", "changed"));
+    world.run(&["prompt", "show", "plan"]).expect(0, &["to OTHER bytes", "entry 3 (prompt/plan.v4)"]);
 }
 
 #[test]

@@ -217,6 +217,7 @@ fn d05_a_pattern_is_no_prompt() {
     {
         world.run(&["dev", "--prompts", id]).expect(1, &["P00"]);
         world.run(&["dev", "--prompts", &format!("P00,{id}")]).expect(1, &[]);
+        world.run(&["prompt", "show", id]).expect(1, &["P00"]);
     }
     world.run(&["dev", "--prompts", "P.."]).expect(1, &["there is no prompt `P..`", "gates: P00, P01"]);
     assert_eq!(world.files(), Vec::<String>::new());
@@ -304,6 +305,14 @@ fn d07_sessions_of_an_older_version_keep_verifying() {
         world.run(&["ci", "--artifacts-dir", "one"]).ok();
         world.run(&["ci", "--artifacts-dir", "two"]).expect(code, &[]);
     }
+    // The old prompt still governs whoever asks for the old catalog, and binds nothing anew.
+    for catalog in ["git:v1.0.0", "ledger"] {
+        world.run(&["dev", "--prompts", "G05.v1.0.0", "--catalog", catalog]).ok();
+    }
+    assert_eq!(
+        world.json(&["prompt", "show", "G05.v1.0.0", "--catalog", "ledger"])["bound"]["entry"]["index"],
+        1
+    );
     assert_eq!(world.run(&["cat", "G05.v1.0.0"]).ok().bytes, old_prompt);
     assert_eq!(world.run(&["cat", "G05.v2.0.0"]).ok().bytes, world.read("prompts/own.md"));
     world.json(&["verify-chain", "--require", "pinned"]);

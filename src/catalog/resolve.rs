@@ -326,10 +326,16 @@ impl Catalog {
         self.parsed
     }
 
-    /// How many files claim a ref that another file of their layer has with other bytes.
+    /// The files that claim a ref which another file of their layer has with other bytes: layer, ref and finding.
     #[must_use]
-    pub fn clashes(&self) -> usize {
-        self.clashes.len()
+    pub fn clashes(&self) -> Vec<(Layer, &str, Finding)> {
+        let found = |clash: &Clash| {
+            let message =
+                format!("{} is also defined in {}, differently", clash.reference, clash.first.display());
+            Finding::new(finding::DUPLICATE_REF, &clash.second, Position::START, message)
+                .hint("give one of them a new version, or remove it")
+        };
+        self.clashes.iter().map(|clash| (clash.layer, clash.reference.as_str(), found(clash))).collect()
     }
 
     /// Each gate and the prompt that its id stands for, by gate. Ids that do not resolve are left out.
@@ -358,12 +364,7 @@ impl Catalog {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let problems = self.problems.iter().flat_map(|problem| problem.findings.iter().cloned());
-        let clashes = self.clashes.iter().map(|clash| {
-            let first = clash.first.display();
-            let message = format!("{} is also defined in {first}, differently", clash.reference);
-            Finding::new(finding::DUPLICATE_REF, &clash.second, Position::START, message)
-                .hint("give one of them a new version, or remove it")
-        });
+        let clashes = self.clashes().into_iter().map(|(.., finding)| finding);
         problems.chain(clashes).collect()
     }
 }

@@ -83,11 +83,16 @@ impl Ui {
                 all.insert("report".to_owned(), other);
             }
         }
-        let text =
+        let mut text =
             serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
+        drop(all); // a report on a large catalog is large itself
+        if text.contains(hidden) {
+            text = escaped(&text);
+        }
+        text.push('\n');
         self.reported.set(true);
         // Past the stream that takes out colours: it takes out what it holds for part of a colour, too.
-        self.bytes(format!("{}\n", escaped(&text)).as_bytes())?;
+        self.bytes(text.as_bytes())?;
         self.flush()
     }
 

@@ -1,4 +1,4 @@
-use super::{prompt_json, sources_json, status};
+use super::{prompt_json, sources_json, status, warn_of_problems};
 use crate::cli::catalog::CatalogOption;
 use crate::cli::context::Context;
 use crate::cli::ui::{BOLD, DIM, WARN, one_line, width};
@@ -62,11 +62,14 @@ impl List {
                 }
                 shown
             });
-            let errors = catalog.problems().iter().flat_map(|problem| {
-                problem.findings.iter().map(|finding| {
-                    json!({"layer": problem.layer, "prompt_id": problem.claimed_id, "finding": finding})
-                })
+            let broken = catalog.problems().iter().flat_map(|problem| {
+                let claimed = problem.claimed_id.as_deref();
+                problem.findings.iter().map(move |finding| (problem.layer, claimed, finding.clone()))
             });
+            let clashes = catalog.clashes().into_iter().map(|(layer, claimed, f)| (layer, Some(claimed), f));
+            let errors = broken.chain(clashes).map(
+                |(layer, claimed, finding)| json!({"layer": layer, "prompt_id": claimed, "finding": finding}),
+            );
             return context.ui.report(
                 "prompt-list",
                 json!({
@@ -92,10 +95,7 @@ impl List {
             note.push_str(&format!("; {} hidden by these{how}", catalog.losers().len()));
         }
         context.ui.note(&note);
-        let problems = catalog.problems().len() + catalog.clashes();
-        if problems > 0 {
-            context.ui.warn(&format!("{problems} files are not usable; 'promptos lint' tells why"));
-        }
+        warn_of_problems(context, &catalog);
         Ok(())
     }
 

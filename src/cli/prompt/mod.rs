@@ -83,3 +83,13 @@ fn sources_json(context: &Context<'_>, catalog: &Catalog) -> Value {
 fn status(prompt: &Prompt) -> &str {
     prompt.status.as_deref().unwrap_or("current")
 }
+
+/// Says that there are files of which nothing else is said.
+fn warn_of_problems(context: &Context<'_>, catalog: &Catalog) {
+    let files = match catalog.problems().len() + catalog.clashes().len() {
+        0 => return,
+        1 => "1 file is".to_owned(),
+        files => format!("{files} files are"),
+    };
+    context.ui.warn(&format!("{files} not usable; 'promptos lint' tells why"));
+}

@@ -1,4 +1,4 @@
-use super::sources_json;
+use super::{sources_json, warn_of_problems};
 use crate::cli::context::Context;
 use crate::cli::ui::{DIM, safe};
 use clap::Args;
@@ -78,10 +78,7 @@ impl Refresh {
             false => format!("{upstream}: {} -> {}", commit(&from), commit(&to)),
         };
         context.ui.line(&format!("{DIM}{}, {} prompts changed{DIM:#}", safe(&moved), changes.len()))?;
-        let problems = after.problems().len();
-        if problems > before.problems().len() {
-            context.ui.warn(&format!("{problems} files are not usable; 'promptos lint' tells why"));
-        }
+        warn_of_problems(context, &after);
         Ok(())
     }
 }
