@@ -6,6 +6,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
+use std::ops::Range;
 
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -60,6 +61,9 @@ pub(crate) enum Value {
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) at: Position,
+    /// The bytes of the YAML that a scalar on one line consists of, quotes included. `None` for anything that
+    /// cannot be replaced on its own: lists, mappings, block scalars, aliases, what has a tag or an anchor.
+    pub(crate) span: Option<Range<usize>>,
 }
 
 /// One `key: value` of a mapping. Keys are unique: a duplicate is a syntax error.
@@ -276,6 +280,10 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
 fn place(raw: Spanned<RawNode>, source: &str, lines: &Lines) -> Node {
     let at = lines.position(raw.referenced);
+    let span = match raw.value {
+        RawNode::Scalar(..) if raw.defined == raw.referenced => replaceable(raw.defined, source),
+        _ => None,
+    };
     let value = match raw.value {
         // Quoted and block scalars are what they decode to; plain ones are what was written.
         RawNode::Scalar(kind @ (Scalar::Text | Scalar::Null), text) => Value::Scalar(kind, text),
@@ -296,14 +304,30 @@ fn place(raw: Spanned<RawNode>, source: &str, lines: &Lines) -> Node {
                 .collect(),
         ),
     };
-    Node { value, at }
+    Node { value, at, span }
+}
+
+fn bytes(location: Location) -> Option<Range<usize>> {
+    let start = usize::try_from(location.span().byte_offset()?).ok()?;
+    let len = usize::try_from(location.span().byte_len()?).ok()?;
+    Some(start..start.checked_add(len)?)
+}
+
+/// The bytes of a plain or quoted scalar on one line.
+fn replaceable(location: Location, source: &str) -> Option<Range<usize>> {
+    let range = bytes(location)?;
+    let text = source.get(range.clone())?;
+    let start = range.start + text.len() - text.trim_start().len();
+    let text = text.trim();
+    // What stands before tells block scalars, tags and anchors from the rest.
+    let before = source.get(..start)?.trim_end_matches([' ', '\t']);
+    let alone = !text.is_empty() && !text.contains('\n') && before.ends_with([':', '-', ',', '[', '{']);
+    alone.then(|| start..start + text.len())
 }
 
 /// The characters of `source` that this location covers.
 fn written(location: Location, source: &str) -> Option<&str> {
-    let start = usize::try_from(location.span().byte_offset()?).ok()?;
-    let len = usize::try_from(location.span().byte_len()?).ok()?;
-    let text = source.get(start..start.checked_add(len)?)?.trim();
+    let text = source.get(bytes(location)?)?.trim();
     // A tagged scalar (`!!int "1"`) may be quoted all the same.
     let unquoted = text.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\'']));
     Some(unquoted.unwrap_or(text))
@@ -421,6 +445,30 @@ mod tests {
         let second = &root.get("list").unwrap().list().unwrap()[1];
         assert_eq!(second.at, Position { line: 13, column: 5 });
         assert_eq!(second.get("b").unwrap().at, Position { line: 14, column: 8 });
+    }
+
+    #[test]
+    fn a_scalar_on_one_line_can_be_replaced() {
+        let source = "é: ü\nv: X\nz: 1\n";
+        for (written, expected) in [
+            ("1", Some("1")),
+            ("'a b'   # why", Some("'a b'")),
+            ("\"é \\\" x\"  ", Some("\"é \\\" x\"")),
+            ("a b # c", Some("a b")),
+            ("yes\r", Some("yes")),
+            ("[a]", None),
+            ("", None),
+            ("|\n  a", None),
+            ("!!str 1", None),
+            ("a\n  b", None),
+        ] {
+            let source = source.replace('X', written);
+            let root = parse(&source, 1).unwrap();
+            let span = root.get("v").unwrap().span.clone();
+            assert_eq!(span.map(|span| &source[span]), expected, "{written:?}");
+        }
+        let aliased = parse("a: &x 1\nv: *x\n", 1).unwrap();
+        assert_eq!(aliased.get("v").unwrap().span, None);
     }
 
     #[test]
