@@ -1,4 +1,4 @@
-//! Any file is read and linted: the two agree on whether it can be used, and every finding points into it.
+//! Any file is read and linted: the two agree on whether it can be used, every finding points into it, and fixing is idempotent.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -27,4 +27,6 @@ fuzz_target!(|data: &[u8]| {
         assert!(!finding.message.is_empty());
     }
     let _ = catalog::render(&findings);
+    let fixed = catalog::fix(path, data);
+    assert_eq!(catalog::fix(path, &fixed.bytes).bytes, fixed.bytes, "what was put right is right");
 });

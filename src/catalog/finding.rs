@@ -1,9 +1,13 @@
-//! What lint says about a file, and the table of everything it can say.
+//! What lint says about a file.
 
-use super::text::Position;
+use super::excerpt::Excerpt;
+use super::fix::Fix;
+use crate::yaml::Position;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub(crate) use super::rules::*;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -13,121 +17,6 @@ pub enum Severity {
     Error,
     /// Usable, but worth a look.
     Warning,
-}
-
-/// One thing lint looks for. Codes are stable: scripts and editors key on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Rule {
-    /// Stable name, `<area>.<what>`.
-    pub code: &'static str,
-    /// How bad it is unless the dialect is more lenient.
-    pub severity: Severity,
-    /// What the rule demands.
-    pub what: &'static str,
-    /// Why it matters.
-    pub why: &'static str,
-}
-
-macro_rules! rules {
-    ($($name:ident $code:literal $severity:ident $what:literal $why:literal;)*) => {
-        $(pub(crate) const $name: Rule =
-            Rule { code: $code, severity: Severity::$severity, what: $what, why: $why };)*
-        /// Every rule, in the order in which a file is examined.
-        pub const RULES: &[Rule] = &[$($name),*];
-    };
-}
-
-rules! {
-    FILE_UNREADABLE "file.unreadable" Error
-        "every prompt file can be read"
-        "a file that cannot be read may be the prompt someone asks for";
-    FILE_TOO_LARGE "file.too-large" Error
-        "a prompt file holds at most 10 MB"
-        "no prompt is that large; something else was saved under its name";
-    FILE_NOT_UTF8 "file.not-utf8" Error
-        "a prompt file is UTF-8 text"
-        "other encodings are read differently by different tools";
-    FILE_LINK "file.link" Warning
-        "links in a catalog lead to files inside it"
-        "a link out of the catalog names bytes that the catalog does not hold, so it is not followed";
-    FRONTMATTER_MISSING "frontmatter.missing" Error
-        "the file begins with a `---` line and YAML frontmatter"
-        "without it nothing says which prompt this is";
-    FRONTMATTER_UNTERMINATED "frontmatter.unterminated" Error
-        "a second `---` line closes the frontmatter"
-        "otherwise the whole file is metadata and the prompt is empty";
-    FRONTMATTER_SYNTAX "frontmatter.syntax" Error
-        "the frontmatter is valid YAML without duplicate keys"
-        "two tools would read two different prompts";
-    FRONTMATTER_SHAPE "frontmatter.shape" Error
-        "the frontmatter is a mapping of keys to values"
-        "a prompt is described by named fields";
-    FRONTMATTER_UNRECOGNIZED "frontmatter.unrecognized" Error
-        "the frontmatter is that of a prompt"
-        "a document that is no prompt cannot govern a session";
-    FRONTMATTER_MISSING_FIELD "frontmatter.missing-field" Error
-        "every field that the dialect requires is there and not empty"
-        "tools and auditors rely on it";
-    FRONTMATTER_FIELD_TYPE "frontmatter.field-type" Error
-        "each field has the type that the dialect gives it"
-        "a list read as text, or a number as a date, changes what a prompt says about itself";
-    FRONTMATTER_UNKNOWN_FIELD "frontmatter.unknown-field" Warning
-        "no field looks like a misspelling of a known one"
-        "a misspelt optional field is silently ignored";
-    PROMPT_ID "prompt.id" Error
-        "the id is made of letters, digits, `.`, `_`, `-` and `/`"
-        "it becomes part of the ref `<id>.v<version>`, which must be unambiguous in any file and shell";
-    PROMPT_VERSION "prompt.version" Error
-        "the version is digits separated by dots; in OA05 one positive integer"
-        "versions are compared number by number";
-    PROMPT_ROLE "prompt.role" Error
-        "the role is task, planner, policy, triage, risk or journal"
-        "workflows check that each step gets a prompt of the right role";
-    PROMPT_STATUS "prompt.status" Error
-        "the status is draft, current, deprecated or archived"
-        "it decides which version a bare id stands for";
-    PROMPT_DUTY "prompt.duty" Error
-        "the duty is writer, verifier, reviewer or none"
-        "separation of duties is judged by it";
-    INPUT_MALFORMED "input.malformed" Error
-        "each input has a name, a type and required: true or false"
-        "rendering needs to know what must be supplied";
-    INPUT_DUPLICATE "input.duplicate" Error
-        "each input is declared once"
-        "two declarations of one name contradict each other";
-    INPUT_SOURCE "input.source" Error
-        "an input's source is workflow_input, artifact, provenance or system"
-        "an unknown source can never be satisfied";
-    INPUT_UNDECLARED "input.undeclared" Error
-        "every variable of the template is a declared input"
-        "strict rendering fails on a variable nobody knows to supply";
-    INPUT_UNUSED "input.unused" Warning
-        "every declared input is used by the template"
-        "a value that is asked for and dropped misleads whoever supplies it";
-    CONTRACT "contract.malformed" Error
-        "output_contract says what comes out, in the form that the role demands"
-        "whatever consumes the answer is checked against it";
-    TEMPLATE_EMPTY "template.empty" Error
-        "there is a prompt below the frontmatter"
-        "an empty prompt governs nothing";
-    TEMPLATE_BLOCK "template.block" Error
-        "the fenced block under `## Prompt` is there and closed"
-        "only that block is the prompt; the rest is documentation";
-    TEMPLATE_SYNTAX "template.syntax" Error
-        "the template is valid Jinja2"
-        "it could never be rendered";
-    TEMPLATE_INCLUDE "template.include" Error
-        "a template does not include, import or extend another"
-        "a prompt's digest would not cover what it pulls in";
-    SECRET "secret.found" Error
-        "no file holds a key, token or password"
-        "what enters the ledger is kept, copied and shown to others";
-    PERSONAL_PATH "path.personal" Error
-        "no file names a path in someone's home directory"
-        "it works on one machine and names its user";
-    DUPLICATE_REF "catalog.duplicate-ref" Error
-        "within one layer a ref stands for one content"
-        "nobody could say which of the two a session used";
 }
 
 /// One place where a file breaks a rule.
@@ -149,6 +38,15 @@ pub struct Finding {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The line that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Box<Excerpt>>,
+    /// What would put it right, if there is but one thing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Box<Fix>>,
+    /// Why the file allows it, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
 }
 
 /// Writes a path even if it is not UTF-8, which serde alone refuses.
@@ -167,6 +65,9 @@ impl Finding {
             column: at.column,
             message: clipped(&message.into(), 400),
             hint: None,
+            excerpt: None,
+            fix: None,
+            allowed: None,
         }
     }
 
@@ -174,6 +75,13 @@ impl Finding {
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(clipped(&hint.into(), 400));
+        self
+    }
+
+    /// Adds what would put it right.
+    #[must_use]
+    pub(crate) fn fix(mut self, fix: Option<Fix>) -> Self {
+        self.fix = fix.map(Box::new);
         self
     }
 
@@ -267,25 +175,6 @@ fn counted(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_are_unique_and_well_formed() {
-        let mut codes: Vec<_> = RULES.iter().map(|rule| rule.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), RULES.len());
-        for rule in RULES {
-            let (area, what) = rule.code.split_once('.').unwrap();
-            for part in [area, what] {
-                assert!(
-                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b"-8".contains(&b)),
-                    "{}",
-                    rule.code
-                );
-            }
-            assert!(!rule.what.is_empty() && !rule.why.is_empty() && !rule.what.ends_with('.'));
-        }
-    }
 
     #[test]
     fn findings_read_like_a_compiler() {

@@ -1,24 +1,23 @@
-//! The rules, applied to one file or to a folder of them.
+//! Lint over a file, a folder or any other source of files.
 
-use super::dialect;
-use super::finding::{self, Finding, quoted};
-use super::parse::{self, Parsed, Refusal, Source};
-use super::prompt::{Dialect, Input, Layer, Prompt};
-use super::resolve::Catalog;
+use super::allow::{self, Judged};
+use super::check;
+use super::excerpt;
+use super::finding::Finding;
+use super::fix::{self, FixedFile};
+use super::parse::{self, Parsed, Refusal};
+use super::prompt::Layer;
+use super::resolve;
 use super::secrets;
-use super::source::{Content, Source as Files};
-use super::text::{Fenced, Position};
+use super::source::{Content, Origin, Source as Files};
+use super::text;
 use super::walk;
-use super::{contract, fields, paths};
-use super::{tags, template};
 use crate::error::{Error, Result};
 use serde::Serialize;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-/// Most findings of one rule in one file. More tell nobody anything, and placing each takes time.
-const MOST: usize = 100;
-
-/// What came of looking at a file or folder.
+/// What came of looking at files.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// How many files were prompts, or meant as prompts.
@@ -27,6 +26,10 @@ pub struct Report {
     pub documents: usize,
     /// Everything found, by path and place.
     pub findings: Vec<Finding>,
+    /// What was found and is allowed by the file itself, with the reason.
+    pub allowed: Vec<Finding>,
+    /// The files that were changed. What was put right in them is not among the findings.
+    pub fixed: Vec<FixedFile>,
 }
 
 impl Report {
@@ -35,22 +38,30 @@ impl Report {
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
     }
+
+    /// Takes over what another report says.
+    pub fn append(&mut self, other: Self) {
+        self.prompts += other.prompts;
+        self.documents += other.documents;
+        self.findings.extend(other.findings);
+        self.allowed.extend(other.allowed);
+        self.fixed.extend(other.fixed);
+    }
+}
+
+/// How to go about it.
+pub struct Options<'a> {
+    /// Put right in the files what can be: see [`super::fix()`].
+    pub fix: bool,
+    /// Is told how many files are done, and of how many, if that is known.
+    pub progress: &'a mut dyn FnMut(usize, Option<usize>),
 }
 
 /// Lints one file that is meant as a prompt. `path` is how findings name it and, for a TNH prompt without a `key`,
-/// its id. Findings come ordered by place.
+/// its id. Findings come ordered by place; those that the file allows are left out.
 #[must_use]
 pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
-    let mut findings = match parse::examine(Layer::Workspace, path, bytes) {
-        Ok(source) => lint_prompt(path, &source),
-        Err(Refusal::Broken(problem)) => problem.findings,
-        Err(Refusal::Document(finding)) => vec![finding],
-    };
-    if findings.iter().all(|finding| finding.code != finding::FILE_TOO_LARGE.code) {
-        check_text(path, &String::from_utf8_lossy(bytes), &mut findings);
-    }
-    sort(&mut findings);
-    findings
+    examine(path, bytes).judged.open
 }
 
 /// Lints one file, or every prompt below a folder. In a folder, Markdown files that are no prompts are counted and
@@ -59,174 +70,157 @@ pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
 /// # Errors
 /// If `path` does not exist or cannot be read.
 pub fn lint_path(path: &Path) -> Result<Report> {
+    lint_path_with(path, &mut Options { fix: false, progress: &mut |_, _| {} })
+}
+
+/// [`lint_path`] with options.
+///
+/// # Errors
+/// As [`lint_path`], and if a file that was put right cannot be written.
+pub fn lint_path_with(path: &Path, options: &mut Options<'_>) -> Result<Report> {
     if path.is_dir() {
-        return lint_source(&Files::folder(Layer::Workspace, path));
+        return lint_source(&Files::folder(Layer::Workspace, path), options);
     }
-    let findings = match walk::read(path, path) {
-        Content::Bytes(bytes) => lint_file(path, &bytes),
-        Content::TooLarge(_) => vec![parse::too_large(path)],
+    let mut report = Report { prompts: 1, ..Report::default() };
+    match walk::read(path, path) {
+        Content::Bytes(mut bytes) => {
+            if options.fix {
+                report.fixed.extend(fix::fix_file(path, &mut bytes)?);
+            }
+            let judged = examine(path, &bytes).judged;
+            (report.findings, report.allowed) = (judged.open, judged.allowed);
+        }
+        Content::TooLarge(_) => report.findings.push(parse::too_large(path)),
         Content::Not(finding) => {
             return Err(Error::failed(format!("{}: {}", path.display(), finding.message)));
         }
-    };
-    Ok(Report { prompts: 1, documents: 0, findings })
-}
-
-/// Lints every prompt of a source, as [`lint_path`] does for a folder.
-///
-/// # Errors
-/// If the source does not exist or cannot be read.
-pub fn lint_source(source: &Files) -> Result<Report> {
-    let mut report = Report::default();
-    let mut prompts = Vec::new();
-    source.visit(&mut |file| {
-        let findings = match file.parse(source.layer) {
-            Parsed::Document => {
-                report.documents += 1;
-                return;
-            }
-            Parsed::Prompt(prompt) => {
-                let findings = lint_file(&file.path, &prompt.bytes);
-                prompts.push(*prompt);
-                findings
-            }
-            Parsed::Broken(problem) => {
-                let mut findings = problem.findings;
-                if let Content::Bytes(bytes) = &file.content {
-                    check_text(&file.path, &String::from_utf8_lossy(bytes), &mut findings);
-                    sort(&mut findings);
-                }
-                findings
-            }
-        };
-        report.prompts += 1;
-        report.findings.extend(findings);
-    })?;
-    report.findings.extend(Catalog::of(prompts).findings());
-    for finding in &mut report.findings {
-        finding.path = source.shown(&finding.path);
     }
-    report.findings.sort_by(|a, b| a.path.cmp(&b.path)); // stable: places stay in order
     Ok(report)
 }
 
-fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| (a.line, a.column, a.code).cmp(&(b.line, b.column, b.code)));
+/// Lints every prompt of a source, as [`lint_path_with`] does for a folder. Files of other sources are not put right.
+///
+/// Only one file is held at a time.
+///
+/// # Errors
+/// If the source does not exist or cannot be read.
+pub fn lint_source(source: &Files, options: &mut Options<'_>) -> Result<Report> {
+    let folder = match &source.origin {
+        Origin::Folder(root) => Some(root),
+        _ => None,
+    };
+    let total = folder.and_then(|root| walk::count(root));
+    let mut report = Report::default();
+    let mut refs = Refs::default();
+    let mut failure = None;
+    let mut done = 0;
+    source.visit(&mut |mut file| {
+        let shown = source.shown(&file.path);
+        let problem = match file.parse(source.layer) {
+            Parsed::Document => {
+                report.documents += 1;
+                None
+            }
+            Parsed::Prompt(_) => Some(Vec::new()),
+            Parsed::Broken(problem) => Some(problem.findings),
+        };
+        if let Some(findings) = problem {
+            report.prompts += 1;
+            let mut judged = Judged { open: findings, allowed: Vec::new() };
+            if let Content::Bytes(bytes) = &mut file.content {
+                if let Some(root) = folder.filter(|_| options.fix) {
+                    match fix::fix_file(&root.join(&file.path), bytes) {
+                        Ok(fixed) => report.fixed.extend(fixed),
+                        Err(error) => failure = failure.take().or(Some(error)),
+                    }
+                }
+                let mut examined = examine(&file.path, bytes);
+                // What the source itself objects to, no look at the bytes can find.
+                let known = |finding: &Finding| {
+                    let found = examined.judged.open.iter();
+                    found.clone().any(|other| (other.code, other.line) == (finding.code, finding.line))
+                };
+                judged.open.retain(|finding| !known(finding));
+                if !examined.document {
+                    judged.open.append(&mut examined.judged.open);
+                    judged.allowed = examined.judged.allowed;
+                }
+                judged.open.extend(
+                    examined.reference.and_then(|reference| refs.clash(reference, bytes, &file.path)),
+                );
+            }
+            for finding in judged.open.iter_mut().chain(&mut judged.allowed) {
+                finding.path.clone_from(&shown);
+            }
+            report.findings.append(&mut judged.open);
+            report.allowed.append(&mut judged.allowed);
+        }
+        done += 1;
+        (options.progress)(done, total);
+    })?;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(report),
+    }
 }
 
-fn lint_prompt(path: &Path, source: &Source<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let start = Position { line: source.yaml_line, column: 1 };
-    fields::check(source.prompt.dialect, &source.frontmatter, start, path, &mut findings);
-    if source.prompt.dialect == Dialect::Oa05 {
-        contract::check(&source.prompt, &source.frontmatter, path, &mut findings);
-    }
-    check_block(path, source, &mut findings);
-    check_template(path, source, &mut findings);
-    findings
-}
+/// What each ref of a source stands for, without keeping the bytes.
+#[derive(Default)]
+struct Refs(HashMap<String, (blake3::Hash, PathBuf)>);
 
-fn check_block(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
-    match &source.block {
-        Some(Fenced::Unterminated(offset)) => findings.push(
-            Finding::new(
-                finding::TEMPLATE_BLOCK,
-                path,
-                Position::of(source.text, *offset),
-                "the fenced block under `## Prompt` is never closed",
-            )
-            .hint("close it with a line of backticks as long as the opening one"),
-        ),
-        Some(_) => findings.push(
-            Finding::new(
-                finding::TEMPLATE_BLOCK,
-                path,
-                source.prompt.places.template,
-                "there is no fenced block under a `## Prompt` heading; the whole body is taken as the prompt",
-            )
-            .lenient(),
-        ),
-        None => {}
-    }
-}
-
-fn check_template(path: &Path, source: &Source<'_>, findings: &mut Vec<Finding>) {
-    let prompt = &source.prompt;
-    let template_at = prompt.places.template;
-    if prompt.template.trim().is_empty() {
-        findings.push(
-            Finding::new(finding::TEMPLATE_EMPTY, path, template_at, "there is no prompt text")
-                .hint("write the prompt below the frontmatter"),
-        );
-        return;
-    }
-    if !prompt.is_template() {
-        return;
-    }
-    let reaching = |tag: &&tags::Tag<'_>| ["include", "import", "from", "extends"].contains(&tag.keyword());
-    for tag in tags::tags(&prompt.template).iter().filter(reaching).take(MOST) {
-        let at = in_file(template_at, Position::of(&prompt.template, tag.offset));
-        let message = format!("`{{% {} %}}` reaches outside the prompt", tag.keyword());
-        findings.push(
-            Finding::new(finding::TEMPLATE_INCLUDE, path, at, message)
-                .hint("put the text into this file, or pass it as an input"),
-        );
-    }
-    match template::check(&prompt.template) {
-        Ok(uses) => check_inputs(path, prompt, &uses, findings),
-        Err(error) => {
-            let at = in_file(template_at, error.at);
-            findings.push(Finding::new(finding::TEMPLATE_SYNTAX, path, at, error.message));
+impl Refs {
+    /// The finding for a file whose ref an earlier one has with other bytes.
+    fn clash(&mut self, reference: String, bytes: &[u8], path: &Path) -> Option<Finding> {
+        let digest = blake3::hash(bytes);
+        match self.0.get(&reference) {
+            Some((first, _)) if *first == digest => None,
+            Some((_, first)) => Some(resolve::clash(&reference, first, path)),
+            None => {
+                self.0.insert(reference, (digest, path.to_owned()));
+                None
+            }
         }
     }
 }
 
-/// Compares the declared inputs with those that the template uses.
-fn check_inputs(path: &Path, prompt: &Prompt, uses: &template::Uses, findings: &mut Vec<Finding>) {
-    if prompt.dialect == Dialect::PromptOs {
-        return; // nothing is declared by name
-    }
-    let template_at = prompt.places.template;
-    let tnh = prompt.dialect == Dialect::Tnh;
-    let declared = |name: &str| {
-        prompt.inputs.iter().any(|input| input.name == name) || (tnh && name == dialect::TNH_INPUT)
-    };
-    for name in uses.variables.iter().filter(|name| !declared(name)).take(MOST) {
-        let at = in_file(template_at, template::place_of(&prompt.template, name));
-        let message = format!("the template uses {}, which is no declared input", quoted(name));
-        let finding = Finding::new(finding::INPUT_UNDECLARED, path, at, message)
-            .hint(format!("declare {} under `inputs`", quoted(name)));
-        findings.push(if tnh { finding.lenient() } else { finding });
-    }
-    let unused = |input: &&Input| !uses.variables.contains(&input.name);
-    for input in prompt.inputs.iter().filter(unused).take(MOST) {
-        let at = prompt.places.inputs.get(&input.name).copied().unwrap_or(template_at);
-        let message = format!("the input {} is not used by the template", quoted(&input.name));
-        findings.push(Finding::new(finding::INPUT_UNUSED, path, at, message));
-    }
+/// One file, looked at.
+struct Examined {
+    /// The prompt's ref, if it is a prompt.
+    reference: Option<String>,
+    /// Nothing says that it was meant as a prompt.
+    document: bool,
+    judged: Judged,
 }
 
-/// A place in the template as a place in the file.
-fn in_file(template_at: Position, at: Position) -> Position {
-    let column = if at.line == 1 { template_at.column + at.column - 1 } else { at.column };
-    Position { line: template_at.line + at.line - 1, column }
-}
-
-/// What must not stand anywhere in a file.
-fn check_text(path: &Path, text: &str, findings: &mut Vec<Finding>) {
-    for hit in secrets::scan(text) {
-        let at = Position { line: hit.line, column: hit.column };
-        let message = format!("this looks like {}: {}", hit.kind, hit.shown);
-        findings.push(
-            Finding::new(finding::SECRET, path, at, message)
-                .hint("remove it and revoke it; pass it at run time, outside the prompt"),
-        );
+fn examine(path: &Path, bytes: &[u8]) -> Examined {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut judged, mut reference, mut document) = (Judged::default(), None, false);
+    let mut hits = Vec::new();
+    if bytes.len() as u64 > parse::MAX_PROMPT_BYTES {
+        judged.open.push(parse::too_large(path));
+    } else {
+        hits = secrets::scan(&text);
+        let mut findings = Vec::new();
+        check::text(path, &text, &hits, &mut findings);
+        match parse::examine(Layer::Workspace, path, bytes) {
+            Ok(source) => {
+                findings.extend(check::prompt(path, &source));
+                judged = allow::judge(path, &source.frontmatter, findings);
+                reference = Some(source.prompt.reference());
+            }
+            Err(Refusal::Broken(problem)) => {
+                findings.extend(problem.findings);
+                judged.open = findings;
+            }
+            Err(Refusal::Document(finding)) => {
+                findings.push(finding);
+                (judged.open, document) = (findings, true);
+            }
+        }
     }
-    for (at, shown) in paths::personal(text).take(MOST) {
-        let message = format!("{} is a path in someone's home directory", quoted(shown));
-        findings.push(
-            Finding::new(finding::PERSONAL_PATH, path, at, message)
-                .hint("use a path relative to the repository, or an input"),
-        );
+    for findings in [&mut judged.open, &mut judged.allowed] {
+        findings.sort_by(|a, b| (a.line, a.column, a.code).cmp(&(b.line, b.column, b.code)));
+        excerpt::attach(text::without_bom(&text), &hits, findings);
     }
+    Examined { reference, document, judged }
 }

@@ -6,18 +6,25 @@
 //! code and a place for each [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for
 //! credentials in prompts, notes and attachments alike.
 
+mod allow;
 mod builtin;
-
+mod check;
 mod contract;
 mod dialect;
+mod excerpt;
 mod fields;
 mod finding;
+mod fix;
 mod inputs;
 mod lint;
 mod parse;
 mod paths;
+mod policy;
 mod prompt;
 mod resolve;
+mod rules;
+mod safety;
+mod sarif;
 pub mod secrets;
 mod source;
 mod tags;
@@ -30,12 +37,17 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use finding::{Finding, RULES, Rule, Severity, render};
+pub use excerpt::Excerpt;
+pub use finding::{Finding, Severity, render};
 pub(crate) use finding::{lossy, quoted};
-pub use lint::{Report, lint_file, lint_path, lint_source};
+pub use fix::{Fix, Fixed, FixedFile, fix};
+pub use lint::{Options, Report, lint_file, lint_path, lint_path_with, lint_source};
 pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
+pub use policy::{Level, Policy, Strictly};
 pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, Prompt, Strictness};
 pub use resolve::Catalog;
+pub use rules::{RULES, Rule, rule, rules_page, similar_rules};
+pub use sarif::sarif;
 pub use source::{Held, Located, Locator, Origin, Source};
 pub use template::{environment, variables as template_variables};
 pub use text::Position;

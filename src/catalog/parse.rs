@@ -70,7 +70,7 @@ fn examine_plain(layer: Layer, path: &Path, bytes: &[u8]) -> Result<Prompt, Vec<
         return Err(Vec::new());
     }
     let text = text::without_bom(std::str::from_utf8(bytes).map_err(|_| Vec::new())?);
-    let nothing = Node { value: yaml::Value::Map(Vec::new()), at: Position::START };
+    let nothing = Node { value: yaml::Value::Map(Vec::new()), at: Position::START, span: None };
     let (root, start, body) = match text::split(text) {
         Split::Parts { yaml, yaml_line, body } => {
             let root = yaml::parse(text.get(yaml).unwrap_or_default(), yaml_line).map_err(unusable)?;
@@ -102,10 +102,19 @@ pub(crate) struct Source<'a> {
     /// The file without its byte order mark.
     pub(crate) text: &'a str,
     pub(crate) frontmatter: Node,
-    /// The line on which the YAML begins.
+    pub(crate) yaml: &'a str,
+    /// Where the YAML begins: in bytes from the beginning of the file, and on which line.
+    pub(crate) yaml_start: usize,
     pub(crate) yaml_line: usize,
     /// What is wrong with the fenced block of a PromptOS prompt.
     pub(crate) block: Option<Fenced>,
+}
+
+impl Source<'_> {
+    /// A scalar as it is written, quotes included.
+    pub(crate) fn written(&self, node: &Node) -> Option<&str> {
+        self.yaml.get(node.span.clone()?)
+    }
 }
 
 /// Why a file is not a prompt.
@@ -129,8 +138,8 @@ pub(crate) fn examine<'a>(layer: Layer, path: &Path, bytes: &'a [u8]) -> Result<
         Ok(text) => text::without_bom(text),
         Err(error) => return Err(refuse(guess(bytes), not_utf8(path, bytes, error.valid_up_to()))),
     };
-    let (yaml, yaml_line, body) = match text::split(text) {
-        Split::Parts { yaml, yaml_line, body } => (text.get(yaml).unwrap_or_default(), yaml_line, body),
+    let (yaml_range, yaml_line, body) = match text::split(text) {
+        Split::Parts { yaml, yaml_line, body } => (yaml, yaml_line, body),
         Split::NoFrontmatter => {
             let finding = Finding::new(
                 finding::FRONTMATTER_MISSING,
@@ -149,6 +158,8 @@ pub(crate) fn examine<'a>(layer: Layer, path: &Path, bytes: &'a [u8]) -> Result<
             return Err(refuse(guess(bytes), finding));
         }
     };
+    let yaml_start = bytes.len() - text.len() + yaml_range.start;
+    let yaml = text.get(yaml_range).unwrap_or_default();
     let frontmatter = yaml::parse(yaml, yaml_line).map_err(|error| {
         refuse(guess(bytes), Finding::new(finding::FRONTMATTER_SYNTAX, path, error.at, error.message))
     })?;
@@ -185,7 +196,7 @@ pub(crate) fn examine<'a>(layer: Layer, path: &Path, bytes: &'a [u8]) -> Result<
         template: text.get(range).unwrap_or_default().replace("\r\n", "\n"),
     };
     match dialect::read(dialect, &frontmatter, origin) {
-        Ok(prompt) => Ok(Source { prompt, text, frontmatter, yaml_line, block }),
+        Ok(prompt) => Ok(Source { prompt, text, frontmatter, yaml, yaml_start, yaml_line, block }),
         Err(findings) => {
             let claimed_id = dialect::claimed_id(&frontmatter);
             Err(Refusal::Broken(Problem { layer, path: path.to_owned(), claimed_id, findings }))

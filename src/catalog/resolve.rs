@@ -9,7 +9,7 @@ use super::text::Position;
 use super::version;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// So many versions are named to someone who asked for one that is not there.
@@ -99,13 +99,6 @@ impl Catalog {
         });
         self.known.insert(key, known.clone());
         known
-    }
-
-    /// A catalog of these prompts alone.
-    pub(crate) fn of(prompts: Vec<Prompt>) -> Self {
-        let mut catalog = Self::default();
-        catalog.arrange(prompts.into_iter().map(Arc::new).collect());
-        catalog
     }
 
     /// Sorts out winners, losers and clashes.
@@ -329,13 +322,8 @@ impl Catalog {
     /// The files that claim a ref which another file of their layer has with other bytes: layer, ref and finding.
     #[must_use]
     pub fn clashes(&self) -> Vec<(Layer, &str, Finding)> {
-        let found = |clash: &Clash| {
-            let message =
-                format!("{} is also defined in {}, differently", clash.reference, clash.first.display());
-            Finding::new(finding::DUPLICATE_REF, &clash.second, Position::START, message)
-                .hint("give one of them a new version, or remove it")
-        };
-        self.clashes.iter().map(|clash| (clash.layer, clash.reference.as_str(), found(clash))).collect()
+        let found = |of: &Clash| clash(&of.reference, &of.first, &of.second);
+        self.clashes.iter().map(|of| (of.layer, of.reference.as_str(), found(of))).collect()
     }
 
     /// Each gate and the prompt that its id stands for, by gate. Ids that do not resolve are left out.
@@ -367,6 +355,13 @@ impl Catalog {
         let clashes = self.clashes().into_iter().map(|(.., finding)| finding);
         problems.chain(clashes).collect()
     }
+}
+
+/// The finding for the second of two files that claim one ref with different bytes.
+pub(crate) fn clash(reference: &str, first: &Path, second: &Path) -> Finding {
+    let message = format!("{reference} is also defined in {}, differently", first.display());
+    Finding::new(finding::DUPLICATE_REF, second, Position::START, message)
+        .hint("give one of them a new version, or remove it")
 }
 
 /// The versions nearest to one that is not there.

@@ -14,6 +14,8 @@ pub struct SecretHit {
     pub line: usize,
     /// Column in characters, from 1; a byte order mark is none.
     pub column: usize,
+    /// How many characters it has.
+    pub length: usize,
     /// What it looks like, for a sentence: "a GitHub token".
     pub kind: &'static str,
     /// Its first four characters and `…`.
@@ -126,6 +128,7 @@ impl Scanner {
         self.hits.push(SecretHit {
             line: self.line + 1,
             column: self.column.wrapping_add(1) + passed.chars().count(),
+            length: secret.chars().count(),
             kind: found.kind,
             shown: secret.chars().take(4).chain(['…']).collect(),
         });

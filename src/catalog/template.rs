@@ -1,6 +1,6 @@
 //! Jinja2 as lint sees it: syntax, variables, and the tags that reach outside.
 
-use super::tags::tags;
+use super::tags::{Tag, tags};
 use super::text::Position;
 use crate::error;
 use minijinja::syntax::SyntaxConfig;
@@ -96,10 +96,10 @@ fn describe(error: &Error, source: &str) -> TemplateError {
     TemplateError { message, at }
 }
 
-/// Where a template first names this variable.
-pub(crate) fn place_of(source: &str, variable: &str) -> Position {
+/// Where a template, which has these tags, first names this variable.
+pub(crate) fn place_of(source: &str, tags: &[Tag<'_>], variable: &str) -> Position {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    for tag in tags(source) {
+    for tag in tags {
         for (at, _) in tag.content.match_indices(variable) {
             let before = tag.content.get(..at).unwrap_or_default().chars().next_back();
             let after = tag.content.get(at + variable.len()..).unwrap_or_default().chars().next();
@@ -191,6 +191,6 @@ mod tests {
     #[test]
     fn a_variable_is_found_as_a_whole_word() {
         let source = "name\n{{ names }} {{ x.name }}\n  {{ name }}";
-        assert_eq!(place_of(source, "name"), Position { line: 3, column: 6 });
+        assert_eq!(place_of(source, &tags(source), "name"), Position { line: 3, column: 6 });
     }
 }

@@ -1,6 +1,8 @@
 //! The catalog as a whole: the built-in gates, the real corpora, resolution, and lint over files.
 
+mod allow;
 mod corpora;
+mod fix;
 mod gates;
 mod lint;
 mod model;
@@ -38,6 +40,15 @@ fn nine_keys(id: &str, version: &str, body: &str) -> String {
         "---\nprompt_id: {id}\nname: A gate\nphase: \"05\"\nmaps_to_gate: \"05\"\nversion: {version}\nowner: tests\n\
          last_updated_utc: \"2026-01-01T00:00:00Z\"\nstop_conditions:\n  - \"It is unclear\"\n\
          constitution_alignment:\n  - \"None\"\n---\n{body}"
+    )
+}
+
+/// A prompt in the older dialect with these fields more.
+fn tnh(fields: &[&str], body: &str) -> String {
+    let fields = fields.join("\n");
+    format!(
+        "---\nkey: k\nname: K\nversion: \"1.0\"\nrole: r\ndescription: d\ndefault_variables: {{}}\n{fields}\n---\n\
+         {body}\n"
     )
 }
 

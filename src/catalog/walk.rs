@@ -44,6 +44,11 @@ pub(crate) fn files(root: &Path, take: &mut dyn FnMut(File)) -> Result<()> {
     Ok(())
 }
 
+/// How many files [`files`] hands over.
+pub(crate) fn count(root: &Path) -> Option<usize> {
+    fs::canonicalize(root).ok().map(|root| list(&root).len())
+}
+
 fn list(real_root: &Path) -> Vec<(PathBuf, Found)> {
     let mut listed = Vec::new();
     let mut folders = vec![PathBuf::new()];

@@ -1,6 +1,6 @@
 //! What lint finds, where, and what it leaves alone.
 
-use super::{nine_keys, oa05, write};
+use super::{nine_keys, oa05, tnh, write};
 use crate::catalog::*;
 use proptest::prelude::*;
 use std::path::Path;
@@ -25,14 +25,31 @@ fn good_prompts_of_each_dialect_have_no_findings() {
         oa05(
             "x",
             "1",
-            &["role: planner", "output_contract: {schema_ref: planner_decision.v1, required_fields: [status, next_step, fix_instructions, blockers, risk_flags]}"],
-            "x",
+            &[
+                "role: planner",
+                "inputs: [{name: allowed_next_steps, type: t, required: true}, {name: evidence, type: t, required: true}]",
+                "output_contract: {schema_ref: planner_decision.v1, required_fields: [status, next_step, fix_instructions, blockers, risk_flags]}",
+            ],
+            "{{ evidence }} {{ allowed_next_steps }}",
         ),
         oa05("x", "1", &["output_contract: {artifacts: [{path: a/b.py, required: true}]}"], "x"),
         nine_keys("P05", "1.0.1", BLOCK),
         nine_keys("P05", "1.0.1", BLOCK).replace('\n', "\r\n"),
         format!("\u{feff}{}", nine_keys("P05", "1.0.1", BLOCK)),
-        "---\nkey: k\nname: K\nversion: \"1.0\"\nrole: r\nrequired_variables: [a]\n---\n{{ a }} {{ input_text }}\n".into(),
+        tnh(&["required_variables: [a]"], "{{ a }} {{ input_text }}"),
+        tnh(
+            &["inputs: [{name: a, required: true, strictness: strict}]", "output_contract: {mode: text}"],
+            "{{ a }}",
+        ),
+        tnh(&["output_contract: {mode: json, schema_ref: a.b.v1}", "output_mode: structured"], "x"),
+        tnh(
+            &[
+                "created_at: 2026-01-01",
+                "updated_at: \"2026-01-01T10:00:00+02:00\"",
+                "pii_handling: anonymize",
+            ],
+            "x",
+        ),
     ] {
         assert_eq!(lint(&text), [], "{text}");
     }
@@ -91,7 +108,7 @@ fn every_rule_finds_what_it_is_for() {
             oa05("x", "1", &["inputs:\n  - {name: a, type: t, required: true}"], "x"),
             &[("input.unused", 10, 12)],
         ),
-        ("planner", with("role: planner"), &[("contract.malformed", 6, 18)]),
+        ("planner", with("role: planner"), &[("input.planner", 5, 1), ("contract.malformed", 6, 18)]),
         (
             "planner fields",
             oa05(
@@ -103,7 +120,7 @@ fn every_rule_finds_what_it_is_for() {
                 ],
                 "x",
             ),
-            &[("contract.malformed", 9, 69)],
+            &[("input.planner", 5, 1), ("contract.malformed", 9, 69)],
         ),
         ("risk without shape", with("role: risk"), &[("contract.malformed", 6, 18)]),
         ("artifact", with("output_contract: {artifacts: [{path: a}]}"), &[("contract.malformed", 9, 31)]),
@@ -130,9 +147,97 @@ fn every_rule_finds_what_it_is_for() {
         ),
         (
             "tnh role",
-            "---\nkey: k\nname: K\nversion: 1.0\nrequired_variables: []\n---\nx\n".into(),
+            tnh(&["required_variables: []"], "x").replace("role: r\n", ""),
             &[("frontmatter.missing-field", 2, 1)],
         ),
+        (
+            "tnh description",
+            tnh(&[], "x").replace("description: d\n", ""),
+            &[("frontmatter.missing-field", 2, 1)],
+        ),
+        ("tnh key", tnh(&[], "x").replace("key: k", "key:"), &[("frontmatter.missing-field", 2, 1)]),
+        ("item", with("tags: [a, {b: c}]"), &[("frontmatter.field-type", 10, 11)]),
+        ("scope", with("scope: Everyone"), &[("frontmatter.field-value", 10, 8)]),
+        ("safety level", tnh(&["safety_level: dangerous"], "x"), &[("frontmatter.field-value", 8, 15)]),
+        ("pii", tnh(&["pii_handling: maybe"], "x"), &[("frontmatter.field-value", 8, 15)]),
+        ("mode", tnh(&["output_mode: xml"], "x"), &[("frontmatter.field-value", 8, 14)]),
+        ("date", with("created_at: 31.1.2026"), &[("frontmatter.date", 10, 13)]),
+        (
+            "order of dates",
+            with("created_at: 2026-02-01\nupdated_at: 2026-01-31"),
+            &[("frontmatter.date", 11, 13)],
+        ),
+        (
+            "no such day",
+            nine_keys("P05", "1", BLOCK).replace("01-01T", "13-01T"),
+            &[("frontmatter.date", 8, 19)],
+        ),
+        ("float", tnh(&[], "x").replace("\"1.0\"", "1.10"), &[("prompt.version-number", 4, 10)]),
+        ("zeros", nine_keys("P05", "017", BLOCK), &[("prompt.version-number", 6, 10)]),
+        ("four numbers", tnh(&[], "x").replace("1.0", "1.0.0.0"), &[("prompt.version", 4, 10)]),
+        ("no ref", with("deprecates: y"), &[("prompt.deprecates", 10, 13)]),
+        ("itself", with("deprecates: x.v1"), &[("prompt.deprecates", 10, 13)]),
+        (
+            "strictness",
+            tnh(&["inputs: [{name: a, required: true, strictness: firm}]"], "{{ a }}"),
+            &[("input.strictness", 8, 48)],
+        ),
+        (
+            "loose",
+            tnh(&["inputs: [{name: a, required: true, strictness: loose}]"], "{{ a }}"),
+            &[("input.contradiction", 8, 48)],
+        ),
+        (
+            "both lists",
+            tnh(&["required_variables: [a]", "optional_variables: [b, a]"], "{{ a }}{{ b }}"),
+            &[("input.contradiction", 9, 25)],
+        ),
+        (
+            "list against inputs",
+            tnh(&["required_variables: [a]", "inputs: [{name: a, required: false}]"], "{{ a }}"),
+            &[("input.contradiction", 8, 22)],
+        ),
+        ("list twice", tnh(&["required_variables: [a, a]"], "{{ a }}"), &[("input.duplicate", 8, 25)]),
+        (
+            "list name",
+            tnh(&["required_variables: [a-b]"], "x"),
+            &[("input.malformed", 8, 22), ("input.unused", 8, 22)],
+        ),
+        ("no mode", tnh(&["output_contract: {schema_ref: a.v1}"], "x"), &[("contract.malformed", 8, 18)]),
+        ("bad mode", tnh(&["output_contract: {mode: xml}"], "x"), &[("contract.malformed", 8, 25)]),
+        (
+            "two modes",
+            tnh(&["output_contract: {mode: text}", "output_mode: json"], "x"),
+            &[("contract.malformed", 9, 14)],
+        ),
+        ("no schema", tnh(&["output_contract: {mode: json}"], "x"), &[("contract.schema-ref", 8, 25)]),
+        ("legacy json", tnh(&["output_mode: json"], "x"), &[("contract.schema-ref", 8, 14)]),
+        (
+            "schema without version",
+            tnh(&["output_contract: {mode: json, schema_ref: a.b}"], "x"),
+            &[("contract.schema-ref", 8, 43)],
+        ),
+        ("contract ref", with("input_contract_ref: \"a b.v1\""), &[("contract.schema-ref", 10, 21)]),
+        ("no artifacts", tnh(&["output_contract: {mode: artifacts}"], "x"), &[("contract.artifacts", 8, 25)]),
+        (
+            "artifact elsewhere",
+            with("output_contract: {artifacts: [{path: ../a, required: true}, {path: /a, required: true}]}"),
+            &[("contract.artifacts", 9, 38), ("contract.artifacts", 9, 68)],
+        ),
+        (
+            "safe and flagged",
+            with("safety_level: safe\ncontent_flags: [gore]"),
+            &[("safety.contradiction", 10, 1)],
+        ),
+        (
+            "safe with consent",
+            with("safety_level: safe\npii_handling: explicit_consent"),
+            &[("safety.contradiction", 10, 1)],
+        ),
+        ("sensitive, why", with("safety_level: sensitive"), &[("safety.contradiction", 10, 1)]),
+        ("personal", with("content_flags: [pii]"), &[("safety.contradiction", 10, 1)]),
+        ("allow", with("lint: [{allow: role.none, reason: r}]"), &[("lint.allow", 10, 16)]),
+        ("allow unused", with("lint: [{allow: input.unused, reason: r}]"), &[("lint.unused-allow", 10, 8)]),
     ];
     let mut wrong = Vec::new();
     for (name, text, expected) in cases {
