@@ -261,6 +261,7 @@ fn record_with_older_tool(world: &World, tool: &str) {
         target: None,
         attachments: &[],
         allow_secret: None,
+        lint: promptos::catalog::Policy::default(),
         tool: tool.to_owned(),
         catalog_version: "v0.8.0".to_owned(),
         salts: [[1; 16], [2; 16]],

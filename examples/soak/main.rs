@@ -62,6 +62,7 @@ fn write(path: &Path, name: &str, sessions: usize) {
             target: None,
             attachments: &[],
             allow_secret: None,
+            lint: promptos::catalog::Policy::default(),
             tool: "0.1.0".to_owned(),
             catalog_version: "UNRELEASED".to_owned(),
             salts: [salt, salt],

@@ -86,6 +86,7 @@ impl Sample {
                 target: None,
                 attachments: if n == 1 { std::slice::from_ref(&attachment) } else { &[] },
                 allow_secret: None,
+                lint: promptos::catalog::Policy::default(),
                 tool: "0.1.0".to_owned(),
                 catalog_version: "UNRELEASED".to_owned(),
                 salts: [[3; 16], [4; 16]],

@@ -83,6 +83,7 @@ impl Dev {
             target: git::commit(&context.dir)?.map(|(commit, dirty)| Target { commit, dirty }),
             attachments: &self.attach,
             allow_secret: self.allow_secret.as_deref(),
+            lint: context.settings()?.lint,
             tool: super::version::TOOL.to_owned(),
             catalog_version: context.catalog_version(&catalog, locator.as_ref())?,
             salts: [context.random()?, context.random()?],

@@ -28,6 +28,8 @@ pub struct SessionRequest<'a> {
     pub attachments: &'a [PathBuf],
     /// Why secrets may be recorded, if they may.
     pub allow_secret: Option<&'a str>,
+    /// How strictly lint is meant. Secrets are refused all the same.
+    pub lint: catalog::Policy,
     /// This program's version.
     pub tool: String,
     /// The catalog's version, if no snapshot is in force.
@@ -175,21 +177,22 @@ fn lint_and_resolve<'c>(
                 remarks.extend(catalog.warning(prompt));
                 prompts.push(prompt);
             }
-            Err(error) => match catalog.problems().iter().find(claims) {
-                Some(problem) => findings.extend(problem.findings.iter().cloned()),
-                None => unknown = unknown.or(Some(error)),
-            },
+            Err(error) => {
+                let problem = catalog.problems().iter().find(claims);
+                findings.extend(problem.into_iter().flat_map(|problem| problem.findings.iter().cloned()));
+                unknown = unknown.or(Some(error));
+            }
         }
     }
     let allowed = |finding: &Finding| finding.is_secret() && request.allow_secret.is_some();
     remarks.extend(findings.iter().filter(|f| allowed(f)).map(|f| format!("recorded as allowed: {f}")));
     findings.retain(|finding| !allowed(finding));
-    if findings.iter().any(Finding::is_error) {
+    request.lint.apply(&mut findings);
+    if request.lint.fails(&findings) || findings.iter().any(Finding::is_secret) {
+        let what = if findings.iter().any(Finding::is_error) { "errors" } else { "warnings" };
         let text = catalog::render(&findings);
-        return Err(Error::findings(format!(
-            "lint found errors, so nothing was recorded\n{}",
-            text.trim_end()
-        )));
+        let text = text.trim_end();
+        return Err(Error::findings(format!("lint found {what}, so nothing was recorded\n{text}")));
     }
     match unknown {
         Some(error) => Err(error),

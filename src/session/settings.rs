@@ -16,6 +16,8 @@ pub struct Settings {
     pub policy: Policy,
     /// `[trust]`.
     pub trust: Trust,
+    /// `[lint]`.
+    pub lint: crate::catalog::Policy,
     /// `[workflow]`.
     pub workflow: crate::workflow::Policy,
 }
@@ -133,6 +135,9 @@ impl Settings {
              [policy]\n\
              separation = \"warn\"  # enforce | warn | off: may one person write, verify, review and attach?\n\
              snapshot = \"off\"     # current | off: must the newest snapshot be the catalog?\n\
+             \n\
+             [lint]\n\
+             mode = \"warn\"        # strict | warn | permissive: whether warnings, errors or nothing fails\n\
              \n\
              [trust]              # whose evidence counts as trusted\n\
              ledgers = [\"{}\"]\n\
