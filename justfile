@@ -17,6 +17,10 @@ check:
 vectors:
     cargo run -p ledger-format --example vectors
 
+# Write the page about lint's rules anew
+rules:
+    cargo run --quiet -- lint --explain > docs/lint-rules.md
+
 # Licences, bans and sources of all dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources

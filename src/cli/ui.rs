@@ -7,7 +7,9 @@ use promptos::session::plain;
 pub(crate) use promptos::session::{one_line, safe};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 /// When to colour.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -83,9 +85,14 @@ impl Ui {
                 all.insert("report".to_owned(), other);
             }
         }
-        let mut text =
-            serde_json::to_string_pretty(&all).map_err(|e| Error::bug("a report is not JSON").because(e))?;
-        drop(all); // a report on a large catalog is large itself
+        self.document(Value::Object(all))
+    }
+
+    /// One JSON document, whose form somebody else has settled.
+    pub(crate) fn document(&self, document: Value) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(&document)
+            .map_err(|e| Error::bug("a report is not JSON").because(e))?;
+        drop(document); // a report on a large catalog is large itself
         if text.contains(hidden) {
             text = escaped(&text);
         }
@@ -139,11 +146,69 @@ impl Ui {
         self.talk(&text);
     }
 
+    /// A line that shows how far some work is, while someone watches. It is gone when this value is.
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
+        let shown = !self.quiet && !self.json && io::stderr().is_terminal();
+        Progress { what, shown, drawn: None }
+    }
+
+    /// Whether results are for eyes that like colour.
+    pub(crate) fn colored(&self) -> bool {
+        let choice = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            fixed => fixed,
+        };
+        choice != ColorChoice::Never
+    }
+
     fn talk(&self, text: &str) {
         let mut err = AutoStream::new(io::stderr().lock(), self.color);
         // There is nowhere to say that this failed.
         let _ = writeln!(err, "{text}");
     }
+}
+
+/// See [`Ui::progress`].
+pub(crate) struct Progress {
+    what: &'static str,
+    shown: bool,
+    /// When it was drawn last.
+    drawn: Option<Instant>,
+}
+
+impl Progress {
+    /// So much is done, of so much, if that is known.
+    pub(crate) fn set(&mut self, done: usize, total: Option<usize>) {
+        let soon = self.drawn.is_some_and(|drawn| drawn.elapsed() < Duration::from_millis(100));
+        if !self.shown || soon {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        // There is nowhere to say that this failed.
+        let _ = write!(
+            io::stderr().lock(),
+            "\r\x1b[2K{}",
+            bar(self.what, done, total, width_of(io::stderr()).unwrap_or(100))
+        );
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.drawn.is_some() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[2K");
+        }
+    }
+}
+
+/// `what [####    ] 12/30`, in less than `width` columns if that can be.
+fn bar(what: &str, done: usize, total: Option<usize>, width: usize) -> String {
+    let Some(total) = total.filter(|total| *total > 0) else { return format!("{what} {done}") };
+    let done = done.min(total);
+    let count = format!("{done}/{total}");
+    let room = width.saturating_sub(what.len() + count.len() + 5).min(40);
+    let filled = room * done / total;
+    format!("{what} [{}{}] {count}", "#".repeat(filled), " ".repeat(room - filled))
 }
 
 /// What a terminal must not get as it is, but for line ends.
@@ -165,10 +230,15 @@ fn escaped(json: &str) -> String {
     text
 }
 
-/// How many characters fit into a line: `COLUMNS`, else what the terminal says. `None` where nobody looks.
+/// How many characters fit into a line of results. `None` where nobody looks.
 pub(crate) fn width() -> Option<usize> {
+    width_of(io::stdout())
+}
+
+/// As [`width`], of either stream: `COLUMNS`, else what the terminal says.
+fn width_of(stream: impl AsFd) -> Option<usize> {
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
-    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    let terminal = || terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
     columns.or_else(terminal).filter(|width| *width > 0)
 }
 
@@ -181,4 +251,22 @@ pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
 pub(crate) fn short(written: &str) -> String {
     let keep = written.find(':').map_or(0, |at| at + 1) + 12;
     written.get(..keep).map_or_else(|| written.to_owned(), |start| format!("{start}…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_fills_and_fits() {
+        assert_eq!(bar("lint", 0, Some(4), 20), "lint [        ] 0/4");
+        assert_eq!(bar("lint", 2, Some(4), 20), "lint [####    ] 2/4");
+        assert_eq!(bar("lint", 9, Some(4), 20), "lint [########] 4/4");
+        assert_eq!(bar("lint", 7, None, 20), "lint 7");
+        assert_eq!(bar("lint", 7, Some(0), 20), "lint 7");
+        for width in 0..200 {
+            let length = bar("lint", 500, Some(1000), width).len();
+            assert!(length < width.max(20), "{width}: {length}");
+        }
+    }
 }

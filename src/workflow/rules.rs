@@ -7,7 +7,7 @@ use std::path::Path;
 macro_rules! rules {
     ($($name:ident $code:literal $severity:ident $what:literal $why:literal;)*) => {
         $(pub(crate) const $name: Rule =
-            Rule { code: $code, severity: Severity::$severity, what: $what, why: $why };)*
+            Rule { code: $code, severity: Severity::$severity, dialects: &[], what: $what, why: $why, fix: None, also: &[] };)*
         /// Every rule, in the order in which a workflow is examined.
         pub const RULES: &[Rule] = &[$($name),*];
     };
