@@ -3,7 +3,7 @@
 //! and the last quarter, and exits 1 where they are not flat or anything is lost.
 //!
 //! `-- --audits 10000,100000` audits a ledger made in bulk at each of these sizes, and exits 1 where the audit's memory
-//! is not flat from the first of them on.
+//! is not flat from the first of them on; below ten thousand entries its caches still fill.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)] // a failure here is to be loud
 #![allow(clippy::cast_precision_loss)] // figures for people
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const SLOWER: f64 = 2.0;
 const LARGER: f64 = 1.25;
 /// An audit takes no more, in KiB, however large the ledger: its caches are full by then.
-const AUDIT: f64 = 20.0 * 1024.0;
+const AUDIT: f64 = 18.0 * 1024.0;
 
 fn keys() -> (SigningKey, SigningKey) {
     (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]))

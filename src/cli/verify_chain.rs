@@ -150,9 +150,9 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
     line(
         "contents",
         format!(
-            "{} in the store{}; those that the judged entries describe were hashed again",
+            "{} known{}; those that the judged entries describe were hashed again",
             report.contents,
-            if report.erased > 0 { format!(", {} of them erased", report.erased) } else { String::new() }
+            if report.erased > 0 { format!(", {} erased", report.erased) } else { String::new() }
         ),
     )?;
     if report.lagging > 0 {
