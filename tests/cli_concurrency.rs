@@ -144,7 +144,7 @@ fn who_does_not_get_the_lock_says_so() {
 fn a_writer_that_waits_gets_its_turn() {
     let world = World::with_session();
     let held = redb::Database::open(world.ledger()).unwrap();
-    let mut child = start(&world, &["--lock-timeout", "60", "dev", "--prompts", "P00"]);
+    let mut child = start(&world, &["--lock-timeout", "60", "dev", "--prompts", "P00.v1"]);
     // It says that it waits, and only then the lock is given up.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
