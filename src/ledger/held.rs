@@ -48,7 +48,7 @@ impl Ledger {
             Error::failed(format!("the list of the {} was erased or lost", entry.statement.subject()))
         })?;
         let files = manifest.files.into_iter();
-        files.map(|file| self.held(file.path, None, &file.content.blake3)).collect()
+        files.map(|file| self.held(file.path, file.reference, &file.content.blake3)).collect()
     }
 
     /// Content as a file of a catalog.
