@@ -230,7 +230,7 @@ fn content_erased_later_is_no_loss_and_content_lost_is_named_once() {
     assert_eq!(found(other, second), [("altered-content", Some(2))]);
 }
 
-/// A store that counts what an audit reads of it.
+/// A store that counts what an audit reads of it; it may have pages that cannot be read.
 #[derive(Clone, Default)]
 struct Counted {
     store: Shared,
@@ -238,6 +238,12 @@ struct Counted {
     tiles: Arc<AtomicUsize>,
     blobs: Arc<AtomicUsize>,
     rows: Arc<AtomicUsize>,
+    torn_tiles: bool,
+    torn_rows: bool,
+}
+
+fn torn<T>(torn: bool, read: Result<T>) -> Result<T> {
+    if torn { Err(crate::error::Error::integrity("a page is torn")) } else { read }
 }
 
 impl Store for Counted {
@@ -256,14 +262,14 @@ impl Store for Counted {
     }
     fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
         self.tiles.fetch_add(1, Relaxed);
-        self.store.tile(id)
+        torn(self.torn_tiles, self.store.tile(id))
     }
     fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.rows.fetch_add(1, Relaxed);
-        self.store.index_get(key)
+        torn(self.torn_rows, self.store.index_get(key))
     }
     fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        self.store.index_scan(prefix, reverse, visit)
+        torn(self.torn_rows, self.store.index_scan(prefix, reverse, visit))
     }
     fn replace_index(&self, _: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
         unreachable!()
@@ -286,6 +292,19 @@ impl Store for Counted {
     }
     fn scrub(&mut self) -> Result<()> {
         unreachable!()
+    }
+}
+
+#[test]
+fn pages_of_tree_and_index_that_cannot_be_read_end_no_audit() {
+    let store = with_runs().0.shared;
+    for (torn_tiles, torn_rows, codes) in
+        [(true, false, vec!["tree"]), (false, true, vec!["index"]), (true, true, vec!["index", "tree"])]
+    {
+        let counted = Counted { store: store.clone(), torn_tiles, torn_rows, ..Counted::default() };
+        let report = audited(&Ledger::open(Box::new(counted)).unwrap(), &Options::default());
+        assert_eq!(found(&report).iter().map(|(code, _)| *code).collect::<Vec<_>>(), codes);
+        assert_eq!((report.judged, report.lagging), (LONG + 2, 1));
     }
 }
 
