@@ -152,13 +152,7 @@ fn accepted(all: &mut Vec<Vector>) {
     );
 
     let mut log = Log::new();
-    let foreign = Foreign { ledger: EntryId([9; 32]), evidence: log::markdown(b"tar"), trusted: true };
-    let run = Run {
-        record: log::markdown(b"{}"),
-        manifest: None,
-        sessions: vec![Cited { entry: EntryId([8; 32]), foreign: Some(foreign) }],
-    };
-    log.ada("r-1", Body::Run(run));
+    log.ada("r-1", foreign_run(EntryId([9; 32]), EntryId([8; 32])));
     yes("run-foreign", "HEAD-5", "what a run cites of another ledger is not looked for in this one", log);
 
     let mut log = two();
@@ -166,6 +160,13 @@ fn accepted(all: &mut Vec<Vector>) {
     log.ada("P00.v1", log::prompt(b"prompt"));
     log.ada("s-1", session(&[("P00.v1", b"prompt"), ("P00.v2", b"another")]));
     yes("ref-again", "REF-3", "a ref is named again with the same content", log);
+}
+
+/// A run that cites `entry` of `ledger` as another ledger's.
+fn foreign_run(ledger: EntryId, entry: EntryId) -> Body {
+    let foreign = Foreign { ledger, evidence: log::markdown(b"tar"), trusted: true };
+    let sessions = vec![Cited { entry, foreign: Some(foreign) }];
+    Body::Run(Run { record: log::markdown(b"{}"), manifest: None, sessions })
 }
 
 impl Log {
@@ -245,6 +246,15 @@ fn order(all: &mut Vec<Vector>) {
         other.statements.remove(2)
     };
     no(ForkedHead, "replaced", "HEAD-7 LOG-3", "a statement was replaced by another one of its author", log);
+    let mut log = base();
+    log.ada("r-1", foreign_run(log.id(0), log.id(2)));
+    no(
+        Malformed,
+        "cites-own-as-foreign",
+        "HEAD-9",
+        "a run that cites this ledger's session as another's",
+        log,
+    );
     let mut log = base();
     log.ada("r-1", log::run(&[EntryId([1; 32])]));
     no(BrokenHead, "cites-nothing", "HEAD-5", "a run that cites what is not there", log);
