@@ -130,3 +130,45 @@ fn a_replay_does_not_check_signatures() {
     log.add(&key(3), "bob", "P01.v1", log::prompt(b"prompt"));
     assert_eq!(log.replay().unwrap_err().1.class, Class::KeyNotAllowed);
 }
+
+/// A store that lies about what it is asked for, in the way that `bend` says.
+struct Liar<'a> {
+    log: &'a Log,
+    bend: fn(&Log, &mut Located),
+}
+
+impl History for Liar<'_> {
+    type Error = Failure;
+
+    fn consistency(&self, old: &Head, new: &Head) -> Result<Vec<Hash>, Failure> {
+        self.log.consistency(old, new)
+    }
+
+    fn locate(&self, id: &EntryId, head: &Head) -> Result<Option<Located>, Failure> {
+        let mut found = self.log.locate(id, head)?.unwrap();
+        (self.bend)(self.log, &mut found);
+        Ok(Some(found))
+    }
+}
+
+/// The place of what is cited is proved, and it is what was asked for.
+#[test]
+fn a_lying_store_proves_no_citation() {
+    let mut log = Log::new();
+    let first = log.ada("s-1", session(&[("P00.v1", b"prompt")]));
+    let second = log.ada("s-2", session(&[("P00.v1", b"prompt")]));
+    log.ada("r-1", log::run(&[first, second]));
+    let before = Log { statements: log.statements[..3].to_vec(), ..log.clone() };
+    let verdict = |bend| {
+        let mut auditor = before.audit().unwrap();
+        let verdict = auditor.push(&log.statements[3], &Liar { log: &before, bend }).unwrap();
+        verdict.err().map(|failure| failure.class)
+    };
+    assert_eq!(verdict(|_, _| ()), None);
+    assert_eq!(verdict(|_, found| found.path[0][0] ^= 1), Some(Class::BrokenHead));
+    assert_eq!(verdict(|_, found| found.index ^= 1), Some(Class::BrokenHead));
+    let other = |log: &Log, found: &mut Located| {
+        *found = log.locate(&log.id(1), &log.head()).unwrap().unwrap();
+    };
+    assert_eq!(verdict(other), Some(Class::BrokenHead));
+}
