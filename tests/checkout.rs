@@ -4,7 +4,7 @@
 
 use ed25519_dalek::SigningKey;
 use ledger_format::{Body, Descriptor, MANIFEST_TYPE, Manifest, ManifestFile, Snapshot, Statement};
-use promptos::catalog::{Catalog, Layer, Source};
+use promptos::catalog::{Catalog, Layer, Policy, Source};
 use promptos::error::Kind;
 use promptos::ledger::{Access, Author, Content, Create, Ledger, New};
 use promptos::session::{
@@ -92,7 +92,7 @@ proptest! {
         let sources = [Source::folder(Layer::Workspace, folder.clone())];
         let load = || Catalog::load(&sources, false).unwrap();
         let ledger = found(temp.path());
-        let request = SnapshotRequest { name: "v1", commit: None, allow_findings: true, salt: [3; 16] };
+        let request = SnapshotRequest { name: "v1", commit: None, lint: Policy::default(), allow_findings: true, salt: [3; 16] };
         let planned = plan_snapshot(&load(), Some(&folder), request).unwrap();
         let snapshot = append(&ledger, &planned.new);
         prop_assert_eq!(planned.files, files.len(), "unusable prompts are a part of the catalog");
@@ -195,7 +195,13 @@ fn a_file_that_changes_while_it_is_taken_spoils_the_snapshot() {
     };
     fs::write(folder.join("p.md"), text("one")).unwrap();
     let catalog = Catalog::load(&[Source::folder(Layer::Workspace, folder.clone())], true).unwrap();
-    let request = SnapshotRequest { name: "v1", commit: None, allow_findings: false, salt: [3; 16] };
+    let request = SnapshotRequest {
+        name: "v1",
+        commit: None,
+        lint: Policy::default(),
+        allow_findings: false,
+        salt: [3; 16],
+    };
     let planned = plan_snapshot(&catalog, Some(&folder), request).unwrap();
     let ledger = found(temp.path());
     let author = Author { signer: &key(1), log_key: &key(2), time: TIME };

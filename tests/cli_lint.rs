@@ -175,6 +175,21 @@ fn a_fix_is_told_of_and_a_bound_version_is_not_changed_in_silence() {
     assert_eq!(report["findings"], json!([]));
 }
 
+/// Other sources than folders are linted all the same, and cannot be changed.
+#[test]
+fn a_revision_is_linted_and_not_changed() {
+    let world = World::with_git("ada", "ada@example.org");
+    world.write("prompts/a.md", prompt("x", "scope: Agent\n", "t"));
+    world.commit("prompts");
+    world.write("prompts/a.md", prompt("x", "", "t"));
+    world.run(&["lint"]).expect(0, &["0 errors"]);
+    world.run(&["lint", "--catalog", "git:HEAD"]).expect(4, &["frontmatter.field-value", "1 error"]);
+    world
+        .run(&["lint", "--catalog", "git:HEAD", "--fix"])
+        .expect(2, &["--fix changes files of folders only"]);
+    world.run(&["lint", "--catalog", "prompts", "--fix"]).expect(0, &["0 errors"]);
+}
+
 #[test]
 fn exceptions_are_counted_and_listed() {
     let world = World::new();

@@ -79,7 +79,7 @@ pub fn lint_path(path: &Path) -> Result<Report> {
 /// As [`lint_path`], and if a file that was put right cannot be written.
 pub fn lint_path_with(path: &Path, options: &mut Options<'_>) -> Result<Report> {
     if path.is_dir() {
-        return lint_source(&Files::folder(Layer::Workspace, path), options);
+        return lint_source_with(&Files::folder(Layer::Workspace, path), options);
     }
     let mut report = Report { prompts: 1, ..Report::default() };
     match walk::read(path, path) {
@@ -98,13 +98,19 @@ pub fn lint_path_with(path: &Path, options: &mut Options<'_>) -> Result<Report> 
     Ok(report)
 }
 
-/// Lints every prompt of a source, as [`lint_path_with`] does for a folder. Files of other sources are not put right.
-///
-/// Only one file is held at a time.
+/// Lints every prompt of a source, as [`lint_path`] does for a folder.
 ///
 /// # Errors
 /// If the source does not exist or cannot be read.
-pub fn lint_source(source: &Files, options: &mut Options<'_>) -> Result<Report> {
+pub fn lint_source(source: &Files) -> Result<Report> {
+    lint_source_with(source, &mut Options { fix: false, progress: &mut |_, _| {} })
+}
+
+/// [`lint_source`] with options. Only files of folders are put right. One file at a time is held.
+///
+/// # Errors
+/// As [`lint_source`], and if a file that was put right cannot be written.
+pub fn lint_source_with(source: &Files, options: &mut Options<'_>) -> Result<Report> {
     let folder = match &source.origin {
         Origin::Folder(root) => Some(root),
         _ => None,

@@ -217,7 +217,7 @@ pub(crate) fn not_followed(path: &Path, why: &str) -> Finding {
 
 /// Whether a file of this `/`-separated path may be a prompt: Markdown, in no folder that is hidden or never holds
 /// prompts, and below the root.
-pub(crate) fn is_wanted(path: impl AsRef<[u8]>) -> bool {
+pub fn is_wanted(path: impl AsRef<[u8]>) -> bool {
     let path = path.as_ref();
     let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (path.get(..at), path.get(at + 1..).unwrap_or_default()),

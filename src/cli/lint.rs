@@ -17,7 +17,7 @@ pub(crate) struct Lint {
     #[command(flatten)]
     catalog: super::catalog::CatalogOption,
     /// The staged prompts instead, as they will be committed
-    #[arg(long, conflicts_with_all = ["paths", "locator"])]
+    #[arg(long, conflicts_with_all = ["paths", "locator", "fix"])]
     staged: bool,
     /// How to print the findings
     #[arg(long, value_enum, default_value = "human")]
@@ -29,7 +29,7 @@ pub(crate) struct Lint {
     #[arg(long, value_enum)]
     mode: Option<Mode>,
     /// Explain a rule; all of them, as a Markdown page, without CODE
-    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with_all = ["paths", "fix", "mode", "format"])]
+    #[arg(long, value_name = "CODE", num_args = 0..=1, conflicts_with_all = ["paths", "fix", "mode", "format", "locator", "staged"])]
     explain: Option<Option<String>>,
 }
 
@@ -62,7 +62,11 @@ impl Lint {
                 Error::failed("there is no catalog folder 'prompts' here")
                     .hint("name files or folders: promptos lint PATH")
             })?;
-            report = catalog::lint_source(&source.relative_to(&context.dir), &mut options)?;
+            if self.fix && !matches!(source.origin, catalog::Origin::Folder(_)) {
+                return Err(Error::usage("--fix changes files of folders only")
+                    .hint("check the revision out, or name its files"));
+            }
+            report = catalog::lint_source_with(&source.relative_to(&context.dir), &mut options)?;
         }
         for path in &self.paths {
             report.append(catalog::lint_path_with(path, &mut options)?);

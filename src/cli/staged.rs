@@ -38,8 +38,5 @@ pub(crate) fn lint(context: &Context<'_>) -> Result<Report> {
 
 /// Whether a catalog in `folder` would look at the file.
 fn is_wanted(path: &Path, folder: &Path) -> bool {
-    let Ok(below) = path.strip_prefix(folder) else { return false };
-    let is_markdown = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("md"));
-    let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
-    is_markdown && !below.iter().any(|part| hidden(part) || part == "target" || part == "node_modules")
+    path.strip_prefix(folder).is_ok_and(|below| catalog::is_wanted(below.as_os_str().as_encoded_bytes()))
 }

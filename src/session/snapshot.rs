@@ -2,7 +2,7 @@
 
 use super::checkout::check_paths;
 use super::files::describe;
-use crate::catalog::{Catalog, Finding, Layer, Prompt};
+use crate::catalog::{Catalog, Finding, Layer, Policy, Prompt};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{Content, Entry, Ledger, New};
 use ledger_format::{Address, Body, Descriptor, MANIFEST_TYPE, Manifest, ManifestFile, Snapshot, Used};
@@ -98,7 +98,9 @@ pub struct SnapshotRequest<'a> {
     pub name: &'a str,
     /// The git commit that has these very files, and its tag.
     pub commit: Option<(Vec<u8>, Option<String>)>,
-    /// Whether lint errors are recorded instead of refused.
+    /// How strictly lint is meant.
+    pub lint: Policy,
+    /// Whether what lint refuses is recorded all the same.
     pub allow_findings: bool,
     /// Random bytes for the manifest.
     pub salt: [u8; 16],
@@ -126,12 +128,14 @@ pub fn plan_snapshot(
     request: SnapshotRequest<'_>,
 ) -> Result<PlannedSnapshot> {
     check_name(request.name)?;
-    let findings = catalog.lint();
+    let mut findings = catalog.lint();
+    request.lint.apply(&mut findings);
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
-    if errors > 0 && !request.allow_findings {
+    if request.lint.fails(&findings) && !request.allow_findings {
+        let what = if errors > 0 { "errors" } else { "warnings, and the mode is strict" };
         let text = crate::catalog::render(&findings);
         return Err(Error::findings(format!(
-            "lint found errors, so nothing was recorded\n{}",
+            "lint found {what}, so nothing was recorded\n{}",
             text.trim_end()
         ))
         .hint("repair them; or have them recorded with the snapshot: --allow-findings"));

@@ -47,7 +47,7 @@ fn what_is_held_is_a_catalog_and_a_ref_is_what_it_is_bound_to() {
     assert_eq!(catalog.problems().len(), 2);
     let names: Vec<_> = catalog.located().iter().map(|located| located.name.as_str()).collect();
     assert_eq!(names, ["held", "built-in"]);
-    let report = lint_source(&source, &mut Options { fix: false, progress: &mut |_, _| {} }).unwrap();
+    let report = lint_source(&source).unwrap();
     let codes: BTreeSet<_> = report.findings.iter().map(|finding| finding.code).collect();
     assert!(codes.contains("file.unreadable") && codes.contains("prompt.id"), "{codes:?}");
 }
@@ -60,7 +60,7 @@ fn a_pointer_of_git_lfs_is_no_document() {
     let source = Source::folder(Layer::Workspace, folder.path());
     let catalog = Catalog::load(std::slice::from_ref(&source), false).unwrap();
     assert_eq!(catalog.problems()[0].findings[0].code, "file.unreadable");
-    let report = lint_source(&source, &mut Options { fix: false, progress: &mut |_, _| {} }).unwrap();
+    let report = lint_source(&source).unwrap();
     assert!(report.has_errors() && report.findings[0].message.contains("Git LFS"), "{report:?}");
 }
 

@@ -4,7 +4,7 @@ mod print;
 use super::context::Context;
 use super::{verify, verify_chain};
 use clap::{Args, ValueEnum};
-use promptos::catalog::{self, Catalog};
+use promptos::catalog::{self, Catalog, Source};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Ledger, Rung};
 use promptos::session::ci::{self, Check, Gathered, Governed, Issue, Verdict};
@@ -110,7 +110,7 @@ impl Ci {
             name: &name,
         };
         if checks.is_empty() {
-            checks.push(files.lint());
+            checks.push(made("lint", context.workspace(None).and_then(|source| files.lint(source.as_ref()))));
             checks.push(made("bindings", files.bindings(held, &gathered.sessions)));
             checks.push(made("snapshot", files.snapshot(held, &gathered)));
         } else {
@@ -197,11 +197,9 @@ struct Project<'a> {
 }
 
 impl Project<'_> {
-    fn lint(&self) -> Check {
-        let Some(folder) = self.folder else {
-            return Check::skipped("lint", "no catalog folder");
-        };
-        made("lint", catalog::lint_path(folder).map(|report| ci::lint(&report, self.name)))
+    fn lint(&self, source: Option<&Source>) -> Result<Check> {
+        let Some(source) = source else { return Ok(Check::skipped("lint", "no catalog folder")) };
+        Ok(ci::lint(catalog::lint_source(source)?, &self.settings.lint, self.name))
     }
 
     /// A file of the catalog folder.

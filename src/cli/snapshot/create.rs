@@ -40,6 +40,7 @@ impl Create {
         let request = SnapshotRequest {
             name: &self.name,
             commit,
+            lint: context.settings()?.lint,
             allow_findings: self.allow_findings,
             salt: context.random()?,
         };

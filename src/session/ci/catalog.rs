@@ -2,17 +2,18 @@
 //! the newest snapshot.
 
 use super::{Check, Governed, Issue, Place, counted};
-use crate::catalog::{Catalog, Finding, Layer, Report};
+use crate::catalog::{Catalog, Finding, Layer, Policy, Report};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::session::{Difference, FileOf, difference};
 use ledger_format::{Address, ManifestFile};
 use std::path::Path;
 
-/// Lint of the whole workspace catalog. `name` shows a path as the repository has it.
+/// Lint of the whole workspace catalog, as strictly as the project wants it. `name` shows a path as the repository has it.
 #[must_use]
-pub fn lint(report: &Report, name: &dyn Fn(&Path) -> String) -> Check {
-    let issues = report.findings.iter().map(|finding| issue(finding, name)).collect();
+pub fn lint(mut report: Report, policy: &Policy, name: &dyn Fn(&Path) -> String) -> Check {
+    policy.apply(&mut report.findings);
+    let issues = report.findings.iter().map(|finding| issue(finding, policy, name)).collect();
     let errors = report.findings.iter().filter(|finding| finding.is_error()).count();
     let summary = format!(
         "{}, {}, {}",
@@ -23,9 +24,10 @@ pub fn lint(report: &Report, name: &dyn Fn(&Path) -> String) -> Check {
     Check::made("lint", summary, issues)
 }
 
-fn issue(finding: &Finding, name: &dyn Fn(&Path) -> String) -> Issue {
+fn issue(finding: &Finding, policy: &Policy, name: &dyn Fn(&Path) -> String) -> Issue {
     let message = format!("{}: {}", finding.code, finding.message);
-    let issue = if finding.is_error() { Issue::finding(message) } else { Issue::warning(message) };
+    let fails = policy.fails(std::slice::from_ref(finding));
+    let issue = if fails { Issue::finding(message) } else { Issue::warning(message) };
     let place = Place { path: name(&finding.path), line: finding.line, column: finding.column };
     let issue = Issue { place: Some(place), ..issue };
     finding.hint.iter().fold(issue, |issue, hint| issue.hint(hint))
