@@ -60,6 +60,25 @@ fn line_matches(shown: &str, real: &str) -> bool {
 fn the_sessions_shown_in_the_readme_happen() {
     let shown = console_blocks(&readme());
     assert!(shown.len() >= 8, "only {} commands found", shown.len());
+    happen(shown);
+}
+
+/// From nothing to checks that pass, with a release of the catalog on the way, for somebody who starts there.
+#[test]
+fn a_project_of_ones_own_begins_in_fewer_than_ten_commands() {
+    let text = readme();
+    let section = text.split("\n## ").find(|section| section.starts_with("In a pull request\n")).unwrap();
+    let shown = console_blocks(section);
+    let is = |at: usize, start: &str| assert!(shown[at].command.starts_with(start), "{}", shown[at].command);
+    is(0, "promptos init");
+    is(shown.len() - 1, "promptos ci ");
+    assert!(shown.iter().any(|shown| shown.command.starts_with("promptos snapshot create ")));
+    assert!(shown.len() < 10, "{} commands", shown.len());
+    happen(shown);
+}
+
+/// Runs the commands one after the other in a new project, and compares what they print.
+fn happen(shown: Vec<Shown>) {
     let world = tempfile::tempdir().unwrap();
     let (home, project) = (world.path().join("home"), world.path().join("engine"));
     std::fs::create_dir_all(&home).unwrap();
