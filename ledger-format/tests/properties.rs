@@ -188,6 +188,7 @@ proptest! {
         prop_assert_eq!(&read.body, &body);
         prop_assert_eq!((read.issuer.as_str(), read.head, read.time), (issuer.as_str(), head, time));
         prop_assert_eq!(read.kind.as_str(), body.kind().unwrap());
+        prop_assert_eq!(read.subject(), format!("{}/{}", read.kind, read.name));
         prop_assert!(read.not_understood.is_empty());
         prop_assert!(read.verify(&public(&ada())).is_ok());
         prop_assert!(read.verify(&public(&key(9))).is_err());

@@ -263,6 +263,10 @@ fn headers(all: &mut Vec<Vector>) {
             header(enc(&sorted(pairs))),
         );
     }
+    let mut pairs = base().protected_pairs();
+    let head = pairs.iter_mut().find(|(key, _)| *key == Value::from(-65_537)).unwrap();
+    head.0 = Value::from(-65_538);
+    no(Malformed, "other-label", "STMT-4", "the head under another label", header(enc(&sorted(pairs))));
     let crit = (2.into(), Value::Array(vec![Value::from(-65_537)]));
     no(Malformed, "crit", "STMT-4", "label 2 (crit) too", base().edit(|r| r.more.push(crit)).bytes());
     no(
@@ -306,6 +310,7 @@ fn headers(all: &mut Vec<Vector>) {
             r.claims.pop();
         }),
     );
+    say("claims-exp-for-iat", "STMT-8", "exp in the place of iat", base().edit(|r| r.claims[2].0 = 4.into()));
     say("claims-exp", "STMT-8", "exp too", base().claim(4, super::raw::TIME));
     say("iat-negative", "STMT-8", "a negative time", base().claim(6, -1));
     say("iat-float", "STMT-8 CBOR-3", "a time as a float", base().claim(6, 1.5));
