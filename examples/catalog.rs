@@ -17,7 +17,7 @@ const LARGE: usize = 10_000;
 const RATIO: f64 = 1.5;
 const MEMORY: u64 = 300 * 1024;
 
-/// What is measured: a command over the project's catalog that may be repeated.
+/// What is measured: a command over the project's catalog that may be repeated; `{round}` makes names differ.
 const COMMANDS: &[&str] = &[
     "lint",
     "prompt list",
@@ -26,12 +26,19 @@ const COMMANDS: &[&str] = &[
     "prompt list --catalog git:HEAD",
     "prompt show area-1.task-1",
     "prompt show area-1.tsk-1",
+    "prompt audit",
+    "--json prompt audit",
+    "snapshot create round-{round}",
 ];
+/// Ids are spread over so many areas, each a folder.
+const AREAS: usize = 40;
+/// A session has no more prompts.
+const SESSION: usize = 64;
 
 /// A valid prompt. Ids have four versions, of which older ones are deprecated, and templates of a page.
 fn prompt(n: usize) -> (String, String) {
     let (id, version) = (n / 4, n % 4 + 1);
-    let (area, status) = (id % 40, if version == 4 { "current" } else { "deprecated" });
+    let (area, status) = (id % AREAS, if version == 4 { "current" } else { "deprecated" });
     let deprecates = if version == 1 {
         String::new()
     } else {
@@ -85,6 +92,25 @@ fn project(root: &Path, prompts: usize) -> PathBuf {
     project
 }
 
+/// Binds every prompt in the project's ledger: sessions of one area each, and a snapshot.
+fn record(program: &Path, project: &Path, home: &Path, prompts: usize) {
+    let quiet = |args: &[&str]| {
+        let mut process = Command::new(program);
+        process.current_dir(project).args(args).env("PROMPTOS_HOME", home);
+        assert!(process.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(), "{args:?}");
+    };
+    quiet(&["init", "--as", "measurements"]);
+    for area in 0..AREAS {
+        let refs = (0..prompts).filter(|n| (n / 4) % AREAS == area);
+        let refs: Vec<String> = refs.map(|n| format!("area-{area}.task-{}.v{}", n / 4, n % 4 + 1)).collect();
+        for refs in refs.chunks(SESSION) {
+            let catalog = format!("prompts/area-{area}");
+            quiet(&["dev", "--prompts", &refs.join(","), "--developer", "m", "--catalog", &catalog]);
+        }
+    }
+    quiet(&["snapshot", "create", "first"]);
+}
+
 /// How long a command took, and its peak memory in KiB as far as it was seen (0 where nobody tells).
 fn run(program: &Path, project: &Path, home: &Path, command: &str) -> (f64, u64) {
     let mut process = Command::new(program);
@@ -122,16 +148,21 @@ fn main() -> ExitCode {
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
     // An empty catalog tells what a process costs that does nothing.
-    let projects = [0, SMALL, LARGE].map(|size| project(folder.path(), size));
+    let projects = [0, SMALL, LARGE].map(|size| {
+        let project = project(folder.path(), size);
+        record(&program, &project, &home, size);
+        project
+    });
     let commands: Vec<&str> =
         COMMANDS.iter().copied().filter(|command| only.as_ref().is_none_or(|only| command == only)).collect();
 
     let mut times = vec![[Vec::new(), Vec::new(), Vec::new()]; commands.len()];
     let mut peaks = vec![0u64; commands.len()];
-    for _ in 0..rounds {
+    for round in 0..rounds {
         for ((command, times), peak) in commands.iter().zip(&mut times).zip(&mut peaks) {
             for (project, times) in projects.iter().zip(times) {
-                let (time, memory) = run(&program, project, &home, command);
+                let (time, memory) =
+                    run(&program, project, &home, &command.replace("{round}", &round.to_string()));
                 times.push(time);
                 *peak = memory.max(*peak);
             }

@@ -15,6 +15,7 @@ mod snapshot;
 mod tests;
 mod tiles;
 mod trace;
+mod uses;
 
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
@@ -22,6 +23,7 @@ pub use erase::Erasure;
 pub use evidence::held_checkpoint;
 pub use pin::{Pin, Pins};
 pub use trace::{Found, Signed, Step, Traced};
+pub use uses::{RefUses, Stated, Uses};
 
 pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};
 
@@ -147,12 +149,7 @@ impl Ledger {
     /// When the store cannot be read or holds something else than a statement there.
     pub fn entry(&self, index: u64) -> Result<Option<Entry>> {
         let Some(bytes) = self.store.statement(index)? else { return Ok(None) };
-        let statement = Statement::decode(bytes).map_err(|failure| match failure.class {
-            Class::Unsupported => Error::failed(format!("entry {index}: {}", failure.detail))
-                .hint("a newer promptos wrote this ledger; upgrade to use it"),
-            _ => bad_entry(index, &failure.to_string()),
-        })?;
-        Ok(Some(Entry { index, statement }))
+        Ok(Some(Entry { index, statement: decode(index, bytes)? }))
     }
 
     /// The statement at an index that the store itself named.
@@ -461,6 +458,14 @@ impl Ledger {
 pub fn rfc3339(seconds: u64) -> String {
     let time = i64::try_from(seconds).ok().and_then(|s| chrono::DateTime::from_timestamp(s, 0));
     time.map_or_else(|| format!("@{seconds}"), |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn decode(index: u64, bytes: Vec<u8>) -> Result<Statement> {
+    Statement::decode(bytes).map_err(|failure| match failure.class {
+        Class::Unsupported => Error::failed(format!("entry {index}: {}", failure.detail))
+            .hint("a newer promptos wrote this ledger; upgrade to use it"),
+        _ => bad_entry(index, &failure.to_string()),
+    })
 }
 
 fn bad_entry(index: u64, why: &str) -> Error {

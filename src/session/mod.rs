@@ -4,6 +4,7 @@
 
 mod artifact;
 mod attach;
+mod audit;
 mod checkout;
 pub mod ci;
 mod duties;
@@ -18,6 +19,7 @@ mod snapshot;
 
 pub use artifact::{SessionFile, check_session_file, find_session, open_evidence, session_json, strict_v1};
 pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
+pub use audit::{Audited, Mark, audit};
 pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use files::{describe, kept_files, media_type, write_atomically};

@@ -1,6 +1,7 @@
 //! `prompt …`: the catalog.
 
 mod add;
+mod audit;
 mod list;
 mod refresh;
 mod show;
@@ -11,13 +12,14 @@ use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
-/// Look at the catalog's prompts, bind them in the ledger, bring them up to date
+/// Look at the catalog's prompts, bind them in the ledger, bring them up to date, audit their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
     Show(show::Show),
     Add(add::Add),
     Refresh(refresh::Refresh),
+    Audit(audit::Audit),
 }
 
 impl PromptCommand {
@@ -27,6 +29,7 @@ impl PromptCommand {
             Self::Show(command) => command.run(context),
             Self::Add(command) => command.run(context),
             Self::Refresh(command) => command.run(context),
+            Self::Audit(command) => command.run(context),
         }
     }
 }
