@@ -117,6 +117,33 @@ pub fn checkout(held: &Held<'_>, snapshot: &Statement, to: &Path, allow_erased: 
     let (files, erased) = sort_out(held, manifest.files, allow_erased)?;
     let done = |already| CheckedOut { files: files.len(), erased: erased.clone(), already };
     let Some(to) = free_place(to, &files)? else { return Ok(done(true)) };
+    make_folder(&to, |folder| {
+        let cannot =
+            |what: &Path, e: std::io::Error| Error::failed(format!("cannot write {}: {e}", what.display()));
+        let mut made = folder.to_owned();
+        for file in &files {
+            let path = folder.join(&file.path);
+            let shown = to.join(&file.path);
+            // Files of one folder follow each other.
+            if let Some(inner) = path.parent().filter(|inner| *inner != made) {
+                fs::create_dir_all(inner).map_err(|e| cannot(&shown, e))?;
+                made = inner.to_owned();
+            }
+            // Where two names are one to the file system, the second is there already.
+            let mut out = File::create_new(&path).map_err(|e| cannot(&shown, e))?;
+            held.read(&file.content, &mut |piece| out.write_all(piece).map_err(|e| cannot(&shown, e)))
+                .map_err(|e| {
+                    e.hint(format!("it is the file {}; nothing was checked out", file.path.escape_debug()))
+                })?;
+        }
+        Ok(())
+    })?;
+    Ok(done(false))
+}
+
+/// Makes the folder `to`, or fills it if it is empty, with what `fill` puts into the one that it is given: that one
+/// is beside it and takes its place in one step. After an error `to` is as it was.
+pub(super) fn make_folder(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let cannot =
         |what: &Path, e: std::io::Error| Error::failed(format!("cannot write {}: {e}", what.display()));
     let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -129,25 +156,11 @@ pub fn checkout(held: &Held<'_>, snapshot: &Statement, to: &Path, allow_erased: 
         builder.permissions(fs::Permissions::from_mode(0o777));
     }
     let folder = builder.prefix(UNFINISHED).tempdir_in(parent).map_err(|e| cannot(parent, e))?;
-    let mut made = folder.path().to_owned();
-    for file in &files {
-        let path = folder.path().join(&file.path);
-        let shown = to.join(&file.path);
-        // Files of one folder follow each other.
-        if let Some(inner) = path.parent().filter(|inner| *inner != made) {
-            fs::create_dir_all(inner).map_err(|e| cannot(&shown, e))?;
-            made = inner.to_owned();
-        }
-        // Where two names are one to the file system, the second is there already.
-        let mut out = File::create_new(&path).map_err(|e| cannot(&shown, e))?;
-        held.read(&file.content, &mut |piece| out.write_all(piece).map_err(|e| cannot(&shown, e))).map_err(
-            |e| e.hint(format!("it is the file {}; nothing was checked out", file.path.escape_debug())),
-        )?;
-    }
-    fs::rename(folder.path(), &to).map_err(|e| cannot(&to, e))?;
+    fill(folder.path())?;
+    fs::rename(folder.path(), to).map_err(|e| cannot(to, e))?;
     // It is not there any more, under its old name.
     let _ = folder.keep();
-    Ok(done(false))
+    Ok(())
 }
 
 /// The files whose content is there, and the paths of those that were erased.
@@ -183,7 +196,7 @@ fn sort_out(
 }
 
 /// The place where a folder may be put; `None` when it is there already, with these files and no others.
-fn free_place(to: &Path, files: &[ManifestFile]) -> Result<Option<PathBuf>> {
+pub(super) fn free_place(to: &Path, files: &[ManifestFile]) -> Result<Option<PathBuf>> {
     let shown = to.display();
     let cannot = |e: std::io::Error| Error::failed(format!("cannot look at {shown}: {e}"));
     let kind = match to.symlink_metadata() {

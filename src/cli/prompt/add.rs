@@ -79,7 +79,7 @@ impl Add {
 }
 
 /// A file's path in the project's catalog; its name, when it is elsewhere.
-fn in_catalog(context: &Context<'_>, file: &Path) -> Result<PathBuf> {
+pub(super) fn in_catalog(context: &Context<'_>, file: &Path) -> Result<PathBuf> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = match context.settings()?.catalog.git {
         Some(_) => None,

@@ -2,6 +2,7 @@
 
 mod add;
 mod audit;
+mod import;
 mod list;
 mod refresh;
 mod show;
@@ -12,7 +13,7 @@ use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
-/// Look at the catalog's prompts, bind them in the ledger, bring them up to date, audit their use
+/// Look at the catalog's prompts, bind them in the ledger, bring them up to date, exchange them, audit their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
@@ -20,6 +21,7 @@ pub(crate) enum PromptCommand {
     Add(add::Add),
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
+    Import(import::Import),
 }
 
 impl PromptCommand {
@@ -30,6 +32,7 @@ impl PromptCommand {
             Self::Add(command) => command.run(context),
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),
+            Self::Import(command) => command.run(context),
         }
     }
 }
