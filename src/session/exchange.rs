@@ -1,14 +1,15 @@
 //! Prompts on their way into a catalog folder and out of one.
 
-use super::checkout::check_paths;
+use super::checkout::{check_paths, free_place, make_folder};
+use super::files::write_atomically;
 use crate::catalog::{
     self, Catalog, Content, Conversion, Dialect, FieldFate, Finding, Layer, Parsed, Prompt, Source,
 };
 use crate::error::{Error, Result};
 use crate::files::{Unfinished, sync};
 use crate::ledger::Ledger;
-use ledger_format::Address;
-use std::collections::HashMap;
+use ledger_format::{Address, Descriptor, ManifestFile};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -213,7 +214,7 @@ fn check_against(arrivals: &mut [Arrival], catalog: &Catalog, into: &Path) -> Re
 }
 
 /// Refuses a path whose folders are links, which may lead anywhere.
-pub(super) fn stays_below(root: &Path, path: &Path) -> Result<()> {
+fn stays_below(root: &Path, path: &Path) -> Result<()> {
     for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
         if root.join(folder).symlink_metadata().is_ok_and(|there| !there.is_dir()) {
             return Err(Error::failed(format!("{} is not a folder, or a link to one", folder.display())));
@@ -223,7 +224,7 @@ pub(super) fn stays_below(root: &Path, path: &Path) -> Result<()> {
 }
 
 /// A path with `/` between its parts.
-pub(super) fn slashed(path: &Path) -> Result<String> {
+fn slashed(path: &Path) -> Result<String> {
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     let no_text = || Error::failed(format!("the name of {} is no UTF-8", path.display()));
     parts.map(|parts| parts.join("/")).ok_or_else(no_text)
@@ -260,4 +261,90 @@ fn write_new(target: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.file().write_all(bytes)?;
     file.name()?;
     sync(folder)
+}
+
+/// What was exported.
+#[derive(Debug)]
+pub struct Exported {
+    /// The files, by path.
+    pub files: Vec<ManifestFile>,
+    /// The folder was there before, with these files and no others.
+    pub already: bool,
+}
+
+/// Writes prompts to the folder `to`, at the paths that they have in their catalog. It must not exist or be empty,
+/// unless it has just these files already: they are written beside it, and it takes its place in one step. With
+/// `force` it may hold anything; then each file is replaced in one step, and others stay.
+///
+/// A ledger holds every version of a prompt under one path; there each has its version in its file's name.
+///
+/// # Errors
+/// Failed, when there is nothing to write, a path is not safe, something else is in the place, or when it cannot be
+/// written. Without `force` the folder is then as it was.
+pub fn export_catalog(prompts: &[&Prompt], to: &Path, force: bool) -> Result<Exported> {
+    let files = files_of(prompts)?;
+    if files.is_empty() {
+        return Err(Error::failed("there is no prompt to export"));
+    }
+    check_paths(files.keys().map(String::as_str))?;
+    let listed: Vec<ManifestFile> = files
+        .iter()
+        .map(|(path, prompt)| ManifestFile {
+            path: path.clone(),
+            reference: Some(prompt.reference()),
+            content: Descriptor::of(&prompt.bytes, "text/markdown"),
+            kept: true,
+        })
+        .collect();
+    if force && to.is_dir() {
+        files.keys().try_for_each(|path| stays_below(to, Path::new(path)))?;
+        for (path, prompt) in &files {
+            write_atomically(&to.join(path), &prompt.bytes, true)?;
+        }
+        return Ok(Exported { files: listed, already: false });
+    }
+    let Some(to) = free_place(to, &listed)? else { return Ok(Exported { files: listed, already: true }) };
+    make_folder(&to, |folder| {
+        for (path, prompt) in &files {
+            let file = folder.join(path);
+            let write = || {
+                fs::create_dir_all(crate::files::folder(&file))?;
+                let mut out = fs::File::create_new(&file)?;
+                out.write_all(&prompt.bytes)?;
+                out.sync_all()
+            };
+            write().map_err(|e| Error::failed(format!("cannot write {}: {e}", to.join(path).display())))?;
+        }
+        Ok(())
+    })?;
+    Ok(Exported { files: listed, already: false })
+}
+
+/// The prompts by the path that each goes to.
+fn files_of<'a>(prompts: &[&'a Prompt]) -> Result<BTreeMap<String, &'a Prompt>> {
+    let mut by_path: BTreeMap<String, Vec<&Prompt>> = BTreeMap::new();
+    for prompt in prompts {
+        let there = by_path.entry(slashed(&prompt.path)?).or_default();
+        if there.iter().all(|other| other.bytes != prompt.bytes) {
+            there.push(prompt);
+        }
+    }
+    let mut files = BTreeMap::new();
+    for (path, there) in by_path {
+        let alone = there.len() == 1;
+        for prompt in there {
+            let own = match alone {
+                true => path.clone(),
+                false => format!("{}.v{}.md", path.strip_suffix(".md").unwrap_or(&path), prompt.version),
+            };
+            // A prompt may have its id from its path alone.
+            let renamed = catalog::parse(Layer::Workspace, Path::new(&own), &prompt.bytes);
+            let same = matches!(&renamed, Parsed::Prompt(new) if new.reference() == prompt.reference());
+            if !same || files.insert(own.clone(), prompt).is_some() {
+                let message = format!("{} would be another prompt as {own}", prompt.reference());
+                return Err(Error::failed(message).hint("export it into a folder of its own, by its ref"));
+            }
+        }
+    }
+    Ok(files)
 }

@@ -23,7 +23,9 @@ pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name}
 pub use audit::{Audited, Mark, audit};
 pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
-pub use exchange::{Arrival, Found, Import, PlannedImport, found_in, plan_catalog_import};
+pub use exchange::{
+    Arrival, Exported, Found, Import, PlannedImport, export_catalog, found_in, plan_catalog_import,
+};
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use prompt::{PlannedPrompt, plan_prompt};

@@ -127,7 +127,7 @@ fn print(context: &Context<'_>, plan: &PlannedImport, into: &Path) -> Result<()>
     }
     let written = plan.arrivals.iter().filter(|new| new.already.is_none()).count();
     let (all, documents) = (plan.arrivals.len(), plan.documents.len());
-    context.ui.note(&format!("{written} of {all} prompts written, {documents} documents left alone"));
+    context.ui.note(&format!("prompts written: {written} of {all}; documents left alone: {documents}"));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod add;
 mod audit;
+mod export;
 mod import;
 mod list;
 mod refresh;
@@ -22,6 +23,7 @@ pub(crate) enum PromptCommand {
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
     Import(import::Import),
+    Export(export::Export),
 }
 
 impl PromptCommand {
@@ -33,6 +35,7 @@ impl PromptCommand {
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),
             Self::Import(command) => command.run(context),
+            Self::Export(command) => command.run(context),
         }
     }
 }
