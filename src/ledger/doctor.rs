@@ -5,7 +5,7 @@
 //! file is searched byte by byte: statements prove themselves by their signature and their place in the tree,
 //! contents by their address.
 
-use super::{Access, BlobState, Event, Finding, Ledger, Options, audit};
+use super::{BlobState, Event, Finding, Ledger, Options, audit};
 use crate::error::{Error, Kind, Result};
 use crate::store::{Carved, Hash, Head, RedbStore, Store, TileId};
 use ledger_format::tree::Frontier;
@@ -482,7 +482,7 @@ pub fn rebuild(
     let mut old = examine(path, None, lock_timeout, events)?;
     // Whoever waits for the lock to write must not wait for what was found.
     old.store = None;
-    let store = RedbStore::open(path, Access::Write, lock_timeout, events)?;
+    let store = RedbStore::hold(path, lock_timeout, events)?;
     let well = old.diagnosis.findings.iter().all(|finding| finding.code == "unscrubbed");
     renew(store, !well, &|ledger| old.is_in(ledger))
 }

@@ -6,6 +6,7 @@
 mod carve;
 mod fault;
 mod file;
+mod held;
 #[cfg(test)]
 mod over;
 mod place;
@@ -26,6 +27,7 @@ use ::redb::{
 use fault::fault;
 use place::Place;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +72,8 @@ enum Handle {
     Reader(ReadOnlyDatabase),
     /// A repaired copy of a file that could not be written to.
     Copy(Database),
+    /// Excludes every other process, and writes nothing to the file.
+    Held(Database),
 }
 
 /// Tables of one consistent snapshot.
@@ -100,7 +104,7 @@ impl RedbStore {
     fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         self.guard(|handle| {
             let transaction = match handle {
-                Handle::Writer(db) | Handle::Copy(db) => db.begin_read(),
+                Handle::Writer(db) | Handle::Copy(db) | Handle::Held(db) => db.begin_read(),
                 Handle::Reader(db) => db.begin_read(),
             };
             work(&Snapshot { path: &self.path, transaction: transaction.map_err(fault(&self.path))? })
@@ -114,7 +118,9 @@ impl RedbStore {
         }
         let result = self.guard(|handle| match handle {
             Handle::Writer(db) => write::transact(db, &self.path, change, &self.unsure),
-            Handle::Reader(_) | Handle::Copy(_) => Err(Error::bug("a ledger opened for reading is written")),
+            Handle::Reader(_) | Handle::Copy(_) | Handle::Held(_) => {
+                Err(Error::bug("a ledger opened for reading is written"))
+            }
         });
         // A panic may have come in the midst of a commit.
         if self.torn.load(Ordering::Acquire) {
@@ -138,8 +144,16 @@ impl RedbStore {
 impl Drop for RedbStore {
     fn drop(&mut self) {
         let handle = self.handle.take();
+        let pointless = matches!(handle, Some(Handle::Copy(_) | Handle::Held(_)));
         // Closing writes the free-page map, which may panic on a damaged file; the next opener repairs.
-        let _ = contain(|| drop(handle));
+        let _ = contain(|| {
+            let _closed = handle;
+            // Nobody gets to see that map of a copy, and a writing panic may end the process (RELIABILITY.md); the
+            // engine does not write when it is dropped by a panic.
+            if pointless && !std::thread::panicking() {
+                resume_unwind(Box::new(()));
+            }
+        });
     }
 }
 

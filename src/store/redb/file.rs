@@ -1,10 +1,11 @@
 //! Making and opening the ledger file: the lock, the repair after a crash, and files that are no ledger.
 
+use super::held::Held;
 use super::place::Folder;
 use super::*;
 use crate::files::{self, Unfinished, is_at};
 use ::redb::{Builder, DatabaseError, StorageError};
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -101,8 +102,7 @@ impl RedbStore {
                 return Ok(store);
             }
         }
-        Err(Error::unavailable(format!("the ledger {} is replaced again and again", path.display()))
-            .hint("try again when the other command has finished"))
+        Err(replaced(path))
     }
 
     /// Opens for reading what may be badly damaged, without changing a byte of it: what needs a repair is repaired
@@ -117,7 +117,29 @@ impl RedbStore {
                 return Ok(Self::new(path, Arc::new(Folder(path.to_owned())), handle));
             }
         }
-        Err(Error::unavailable(format!("the ledger {} is replaced again and again", path.display())))
+        Err(replaced(path))
+    }
+
+    /// Opens the ledger to be written anew, alone, without changing a byte of its file, damaged or not.
+    pub fn hold(path: &Path, lock_timeout: Duration, events: &mut dyn FnMut(Event)) -> Result<Self> {
+        let mut opening =
+            Opening { path, timeout: lock_timeout, began: Instant::now(), waited: false, events };
+        for _ in 0..ROUNDS {
+            recognise(path)?;
+            let io = |cause| fault::io(path, cause);
+            let file = opening.alone()?;
+            if is_at(&file, path).map_err(io)? {
+                let held = Held::new(file).map_err(io)?;
+                let Attempt::Opened(db) = attempt(path, || engine().create_with_backend(held))? else {
+                    return Err(fault::damaged(path, "it cannot be repaired"));
+                };
+                let store = Self::new(path, Arc::new(Folder(path.to_owned())), Handle::Held(db));
+                store.check_format()?;
+                store.settle()?;
+                return Ok(store);
+            }
+        }
+        Err(replaced(path))
     }
 
     /// For a writer to begin with. Who gave the file its name may have died before that was durable, and with the
@@ -131,7 +153,7 @@ impl RedbStore {
         let path = self.path.display();
         let format = self.guard(|handle| {
             let transaction = match handle {
-                Handle::Writer(db) | Handle::Copy(db) => db.begin_read(),
+                Handle::Writer(db) | Handle::Copy(db) | Handle::Held(db) => db.begin_read(),
                 Handle::Reader(db) => db.begin_read(),
             }
             .map_err(fault(&self.path))?;
@@ -154,6 +176,11 @@ impl RedbStore {
             None => Err(Error::failed(format!("{path} is a database, but not a ledger"))),
         }
     }
+}
+
+fn replaced(path: &Path) -> Error {
+    Error::unavailable(format!("the ledger {} is replaced again and again", path.display()))
+        .hint("try again when the other command has finished")
 }
 
 struct Opening<'a> {
@@ -210,6 +237,22 @@ impl Opening<'_> {
                     }
                     None => self.wait()?,
                 },
+            }
+        }
+    }
+
+    /// The file under the lock that the engine's writers take (on Linux).
+    fn alone(&mut self) -> Result<File> {
+        let io = |cause| fault::io(self.path, cause);
+        loop {
+            let file = OpenOptions::new().read(true).write(true).open(self.path).map_err(io)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => self.wait()?,
+                // As the engine does on a file system without locks.
+                Err(TryLockError::Error(cause)) if cause.kind() != ErrorKind::Unsupported => {
+                    return Err(io(cause));
+                }
+                _ => return Ok(file),
             }
         }
     }

@@ -61,7 +61,7 @@ impl RedbStore {
             return Err(fault::broken(&self.path));
         }
         let copied = self.guard(|handle| {
-            let Handle::Writer(old) = handle else {
+            let (Handle::Writer(old) | Handle::Held(old)) = handle else {
                 return Err(Error::bug("a ledger opened for reading is written anew"));
             };
             let old =
