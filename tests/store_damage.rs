@@ -279,12 +279,21 @@ fn aborted(status: ExitStatus) -> bool {
     status.code() != Some(101)
 }
 
-/// After a writer died, the ledger holds what it held: that is, what could be read of the damaged file before.
+/// After a writer died, the ledger holds what it held: that is, what could be read of the damaged file before. And all
+/// of it can be written anew.
 fn nothing_changed(damaged: &[u8], path: &Path) {
     let before = path.with_file_name("before.redb");
     std::fs::write(&before, damaged).unwrap();
     let read = |path: &Path| contents(&RedbStore::examine(path, Duration::ZERO, &mut |_| {}).unwrap());
-    assert_eq!(read(path), read(&before));
+    let before = read(&before);
+    assert_eq!(read(path), before);
+    // Written anew, it is free of the damage.
+    let held = RedbStore::hold(path, Duration::ZERO, &mut |_| {}).unwrap();
+    held.renew(false, |_| Ok(())).unwrap();
+    let store = open(path, Access::Write).unwrap();
+    assert_eq!(contents(&store), before);
+    let errors = write_something(&store);
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 /// All that can be read of a ledger.
