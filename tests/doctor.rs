@@ -382,6 +382,32 @@ fn who_holds_a_ledger_to_write_it_anew_has_it_alone_and_changes_nothing() {
 }
 
 #[test]
+fn several_rebuild_at_once_while_others_record() {
+    let world = world();
+    for _ in 0..3 {
+        let commands = [
+            &["doctor", "--rebuild-index"][..],
+            &["dev", "--prompts", "P00"],
+            &["doctor", "--rebuild-index"],
+            &["dev", "--prompts", "P01"],
+        ];
+        let children = commands.map(|args| {
+            let mut command = world.command(env!("CARGO_BIN_EXE_promptos"), &world.project);
+            command.args(["--lock-timeout", "60"]).args(args);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        });
+        for (child, args) in children.into_iter().zip(commands) {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    world.run(&["doctor"]).expect(0, &["18 of 18 intact", "nothing is wrong"]);
+    world.run(&["verify-chain", "--require", "pinned"]).ok();
+    assert_eq!(fs::read_dir(world.project.join(".promptos")).unwrap().count(), 3);
+}
+
+#[test]
 fn what_would_lose_anything_is_not_rebuilt() {
     let world = world();
     let (path, bytes) = (world.project.join(LEDGER), world.read(LEDGER));
