@@ -5,6 +5,7 @@ pub mod files;
 pub mod git;
 pub mod keys;
 pub mod ledger;
+pub mod render;
 pub mod session;
 pub mod store;
 pub mod workflow;

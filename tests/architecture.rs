@@ -11,6 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["git"],
     &["store", "catalog", "keys"],
     &["ledger", "workflow"],
+    &["render"],
     &["session"],
     &["cli"],
 ];

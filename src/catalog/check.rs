@@ -121,7 +121,7 @@ fn check_inputs(
 }
 
 /// A place in the template as a place in the file.
-fn in_file(template_at: Position, at: Position) -> Position {
+pub(crate) fn in_file(template_at: Position, at: Position) -> Position {
     let column = if at.line == 1 { template_at.column + at.column - 1 } else { at.column };
     Position { line: template_at.line + at.line - 1, column }
 }

@@ -39,7 +39,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::in_file;
 pub use convert::{Conversion, Converted, Fate, FieldFate, convert};
+pub(crate) use dialect::TNH_INPUT;
 pub use excerpt::Excerpt;
 pub use finding::{Finding, Severity, render};
 pub(crate) use finding::{lossy, quoted};
@@ -54,6 +56,8 @@ pub use rules::{RULES, Rule, rule, rules_page, similar_rules};
 pub use sarif::sarif;
 pub(crate) use source::Content;
 pub use source::{Held, Located, Locator, Origin, Source, is_wanted};
+pub(crate) use tags::tags;
+pub(crate) use template::{TemplateError, check as check_template, describe as describe_error};
 pub use template::{environment, variables as template_variables};
 pub use text::Position;
 pub use version::{compare as compare_versions, is_id, is_version, split_ref};

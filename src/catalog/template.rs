@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// The engine as prompts are written for it: undefined variables are errors, nothing is HTML-escaped, and a block
 /// tag leaves no blank line behind. There is no loader, so no template can reach another.
 ///
-/// An optional input that is not supplied is to be passed as none: `{% if x %}` is an error for an undefined `x`.
+/// An optional input that is not supplied is to be passed as empty: `{% if x %}` is an error for an undefined `x`.
 ///
 /// # Errors
 /// If the engine refuses these settings, which is a fault of this program.
@@ -31,7 +31,7 @@ pub(crate) struct Uses {
 }
 
 /// Why a template does not compile, and where in it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TemplateError {
     pub(crate) message: String,
     pub(crate) at: Position,
@@ -86,7 +86,7 @@ pub(crate) fn check(source: &str) -> Result<Uses, TemplateError> {
     Ok(Uses { variables })
 }
 
-fn describe(error: &Error, source: &str) -> TemplateError {
+pub(crate) fn describe(error: &Error, source: &str) -> TemplateError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let at = match error.range() {
         // The engine's own line numbers end at 65,535.

@@ -116,6 +116,8 @@ enum Command {
     #[command(subcommand)]
     Workflow(workflow::Workflow),
     Version(version::Version),
+    #[command(hide = true)]
+    RenderTemplate(prompt::child::RenderTemplate),
 }
 
 /// Runs the program.
@@ -188,5 +190,6 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Session(command) => command.run(&context),
         Command::Workflow(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
+        Command::RenderTemplate(command) => command.run(ui),
     }
 }

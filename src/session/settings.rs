@@ -20,6 +20,8 @@ pub struct Settings {
     pub lint: crate::catalog::Policy,
     /// `[workflow]`.
     pub workflow: crate::workflow::Policy,
+    /// `[render]`.
+    pub render: crate::render::Policy,
 }
 
 /// Where prompts come from.

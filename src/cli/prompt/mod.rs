@@ -2,10 +2,12 @@
 
 mod add;
 mod audit;
+pub(super) mod child;
 mod export;
 mod import;
 mod list;
 mod refresh;
+mod render;
 mod show;
 
 use super::context::Context;
@@ -14,11 +16,13 @@ use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
-/// Look at the catalog's prompts, bind them in the ledger, bring them up to date, exchange them, audit their use
+/// Look at the catalog's prompts, render them, bind them in the ledger, bring them up to date, exchange them, audit
+/// their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
     Show(show::Show),
+    Render(render::Render),
     Add(add::Add),
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
@@ -31,6 +35,7 @@ impl PromptCommand {
         match self {
             Self::List(command) => command.run(context),
             Self::Show(command) => command.run(context),
+            Self::Render(command) => command.run(context),
             Self::Add(command) => command.run(context),
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),

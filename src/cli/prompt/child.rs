@@ -1,0 +1,119 @@
+//! Rendering in a process of its own, so that no template can hang or exhaust the machine: this program runs itself
+//! with limits on memory and time, and without the environment.
+
+use crate::cli::ui::Ui;
+use clap::Args;
+use promptos::error::{Error, Result};
+use promptos::render::{self, Cause, Fault, Job, Ran};
+use std::io::{Read, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Address space of the process that renders, in bytes.
+const MEMORY: u64 = 512 << 20;
+
+/// Reads a job from stdin and writes what came of it to stdout, both JSON. For `prompt render` only
+#[derive(Args)]
+pub(crate) struct RenderTemplate {
+    /// Most seconds of processor time
+    #[arg(long)]
+    seconds: u64,
+}
+
+impl RenderTemplate {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<()> {
+        limit(self.seconds)?;
+        let cannot = |e: serde_json::Error| Error::bug("this is no job of rendering").because(e);
+        let mut job = String::new();
+        std::io::stdin()
+            .read_to_string(&mut job)
+            .map_err(|e| Error::failed(format!("cannot read the job: {e}")))?;
+        let job: Job = serde_json::from_str(&job).map_err(cannot)?;
+        let ran = serde_json::to_vec(&render::run(&job)?).map_err(cannot)?;
+        ui.bytes(&ran)?;
+        ui.flush()
+    }
+}
+
+/// What this process may use from now on.
+#[cfg(unix)]
+fn limit(seconds: u64) -> Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limits = [
+        (Resource::As, MEMORY),
+        (Resource::Cpu, seconds),
+        (Resource::Core, 0), // it would hold the values
+        (Resource::Fsize, 0),
+    ];
+    for (resource, most) in limits {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+            .map_err(|e| Error::failed(format!("the system sets no limits for rendering: {e}")))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn limit(_: u64) -> Result<()> {
+    Ok(()) // the parent's timeout remains
+}
+
+/// Renders in a process that ends after so many seconds, with a fault when it takes too much of anything.
+pub(super) fn run(job: &Job, seconds: u64) -> Result<Ran> {
+    let cannot = |e: std::io::Error| Error::failed(format!("cannot start the process that renders: {e}"));
+    let job = serde_json::to_vec(job).map_err(|e| Error::bug("a job is not JSON").because(e))?;
+    let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
+        .args(["render-template", "--seconds", &(seconds + 1).to_string()])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(cannot)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that ends early closes the pipe; how it ended is told below.
+        std::thread::spawn(move || drop(stdin.write_all(&job)));
+    }
+    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    let Ok(answer) = stdout.recv_timeout(Duration::from_secs(seconds)) else {
+        end(&mut child);
+        let fault = Fault::new(Cause::Limit, format!("the template takes more than {seconds} seconds"));
+        return Ok(Ran { variables: None, text: Err(fault) });
+    };
+    let status = child.wait().map_err(cannot)?;
+    if status.success()
+        && let Ok(ran) = serde_json::from_slice(&answer)
+    {
+        return Ok(ran);
+    }
+    let talk = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+    let talk = String::from_utf8_lossy(&talk);
+    if talk.contains("memory allocation") {
+        let message = format!("the template takes more than {} MB of memory", MEMORY >> 20);
+        return Ok(Ran { variables: None, text: Err(Fault::new(Cause::Limit, message)) });
+    }
+    if talk.contains("overflowed its stack") {
+        let fault = Fault::new(Cause::Limit, "the template nests too deeply");
+        return Ok(Ran { variables: None, text: Err(fault) });
+    }
+    let first = talk.lines().next().unwrap_or_default().to_owned();
+    Err(Error::bug(format!("the process that renders ended without an answer ({status})")).hint(first))
+}
+
+fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        let _ = send.send(bytes);
+    });
+    receive
+}
+
+fn end(child: &mut Child) {
+    // It may have ended by itself in this moment.
+    let _ = child.kill();
+    let _ = child.wait();
+}

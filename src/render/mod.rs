@@ -1,0 +1,123 @@
+//! Rendering: a prompt's template with values becomes what a model is given.
+//!
+//! Values come in layers ([`Given`], highest first, then the prompt's own defaults, then the project's); one
+//! variable is taken from the highest layer that has it. Values are data: they are never rendered themselves, and
+//! can forge no message ([`Rendered`]). Whether the values fit is said all at once, as [`Finding`]s with codes
+//! `render.…`.
+//!
+//! The same prompt and values give the same bytes everywhere: a template sees no clock, no chance, no environment
+//! and no file, and maps keep their order. [`run`] is the engine, bounded in steps, output and recursion, but not in
+//! memory: a template that nobody has read belongs into a process with limits, which is what the command line does.
+
+mod engine;
+mod output;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Cause, Fault, Job, Limits, Ran, run};
+pub use output::{Message, Rendered};
+pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};
+
+use crate::catalog::{Finding, Level, Position, Prompt, Rule, Severity, in_file};
+use crate::error::Result;
+
+/// The variable that holds what a person gives to a prompt. It is always allowed.
+pub const INPUT_TEXT: &str = crate::catalog::TNH_INPUT;
+
+const fn rule(code: &'static str, also: &'static [&'static str]) -> Rule {
+    Rule { code, severity: Severity::Error, dialects: &[], what: "", why: "", fix: None, also }
+}
+
+const MISSING: Rule = rule("render.missing", &["MISSING_REQUIRED_VARS"]);
+const EXTRA: Rule = rule("render.extra", &["EXTRA_VARIABLES"]);
+const TYPE: Rule = rule("render.type", &[]);
+const UNDEFINED: Rule = rule("render.undefined", &[]);
+const SYNTAX: Rule = rule("render.syntax", &["INVALID_TEMPLATE"]);
+const OUTSIDE: Rule = rule("render.outside", &[]);
+const LIMIT: Rule = rule("render.limit", &[]);
+const FAILED: Rule = rule("render.failed", &[]);
+
+/// What rendering came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What a model is to be given; `None` when a finding is an error.
+    pub rendered: Option<Rendered>,
+    /// Every variable: those the prompt declares, then the others that were given.
+    pub variables: Vec<Explained>,
+    /// What is wrong with the values or the template.
+    pub findings: Vec<Finding>,
+}
+
+/// Renders a prompt. `given` is what the caller gives, highest layer first; `engine` is [`run`], or something that
+/// runs it elsewhere.
+///
+/// # Errors
+/// Only those of `engine`: what is wrong with the values or the template is among the findings.
+pub fn render(
+    prompt: &Prompt,
+    given: &[Given],
+    policy: &Policy,
+    limits: Limits,
+    engine: impl FnOnce(&Job) -> Result<Ran>,
+) -> Result<Outcome> {
+    let variables::Resolved { values, explained, mut findings } = variables::resolve(prompt, given, policy);
+    let input_text = values.get(INPUT_TEXT).and_then(|value| value.as_str().map(str::to_owned));
+    let ran = if prompt.is_template() {
+        let template = prompt.template.clone();
+        let lenient = policy.undefined.is_some_and(|level| level != Level::Error);
+        engine(&Job { template, values, lenient, preserve_whitespace: policy.preserve_whitespace, limits })?
+    } else {
+        Ran { variables: Some(std::collections::BTreeSet::new()), text: Ok(prompt.template.clone()) }
+    };
+    if let Some(used) = &ran.variables {
+        variables::check_extra(prompt, given, used, policy, &mut findings);
+        if policy.undefined == Some(Level::Warn) {
+            let unset = used.iter().filter(|name| !explained.iter().any(|known| known.name == **name));
+            findings.extend(unset.map(|name| {
+                let message = format!("{} has no value", crate::catalog::quoted(name));
+                Finding::new(UNDEFINED, &prompt.path, prompt.places.template, message).lenient()
+            }));
+        }
+    }
+    let is_used = |name: &str| ran.variables.as_ref().is_some_and(|used| used.contains(name));
+    let rendered = match ran.text {
+        Ok(text) => {
+            // What the template already holds is not said twice.
+            let message = input_text.filter(|_| !is_used(INPUT_TEXT));
+            Some(Rendered::new(text, message))
+        }
+        Err(fault) => {
+            findings.push(describe(prompt, &fault));
+            None
+        }
+    };
+    // Without a value, everything that the template makes of it is a consequence.
+    if findings.iter().any(|finding| finding.code == MISSING.code && finding.is_error()) {
+        findings.retain(|finding| finding.code != FAILED.code && finding.code != UNDEFINED.code);
+    }
+    let failed = findings.iter().any(Finding::is_error);
+    Ok(Outcome { rendered: rendered.filter(|_| !failed), variables: explained, findings })
+}
+
+/// A fault of the engine as a finding in the prompt's file.
+fn describe(prompt: &Prompt, fault: &Fault) -> Finding {
+    let (rule, hint) = match fault.cause {
+        Cause::Syntax => (SYNTAX, None),
+        Cause::Outside => (OUTSIDE, Some("put the text into this file, or pass it as an input")),
+        Cause::Undefined => (UNDEFINED, Some("declare it under `inputs`, or give it: --var NAME=VALUE")),
+        Cause::Limit => {
+            (LIMIT, Some("a prompt needs far less: look for loops and repetitions that multiply"))
+        }
+        Cause::Failed => (FAILED, None),
+    };
+    let at = fault.at.map_or(prompt.places.template, |(line, column)| {
+        in_file(prompt.places.template, Position { line, column })
+    });
+    let finding = Finding::new(rule, &prompt.path, at, fault.message.clone());
+    match hint {
+        Some(hint) => finding.hint(hint),
+        None => finding,
+    }
+}
