@@ -53,6 +53,28 @@ fn a_prompt_is_rendered_with_the_values_of_every_layer() {
 }
 
 #[test]
+fn a_fingerprint_is_the_same_by_every_name_and_names_no_place() {
+    let world = World::new();
+    let file = prompt("required_variables: [b, z]\n", "{{ b }}{{ z }}");
+    world.write("prompts/in/t.md", &file);
+    world.write("in.txt", "the text");
+    world.write("v.json", r#"{"z": "ü", "b": [1.5, null]}"#);
+    let given = ["--vars", "v.json", "--input-file", "in.txt", "--fingerprint"];
+    let of = |name: &str| world.run(&[&["prompt", "render", name], &given[..]].concat()).ok().json();
+    let sha256 =
+        |bytes: &[u8]| format!("sha256:{}", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(bytes)));
+    let expected = json!({
+        "schema_version": "fp-1", "prompt_key": "t", "prompt_name": "T", "prompt_base_path": "in/t.md",
+        "prompt_content_hash": sha256(file.as_bytes()),
+        "variables_hash": sha256("{\"b\":[1.5,null],\"input_text\":\"the text\",\"z\":\"ü\"}".as_bytes()),
+        "user_string_hash": sha256(b"the text"),
+    });
+    assert_eq!(of("t"), expected);
+    assert_eq!(of("t.v1.0"), expected);
+    assert_eq!(world.json(&[&["prompt", "render", "t"], &given[..4]].concat())["fingerprint"], expected);
+}
+
+#[test]
 fn what_is_wrong_is_said_at_once_and_nothing_is_written() {
     let world = World::new();
     let fields = "inputs:\n  - {name: a, required: true, description: the first}\n  - {name: n, type: integer, required: true}\n";
@@ -185,6 +207,17 @@ fn real_prompts_render_with_their_required_variables_only() {
         rendered += 1;
     }
     assert_eq!(rendered, 36);
+    // What three files of provenance say of the prompt that made them.
+    for entry in fs::read_dir(corpora.join("tnh/provenance")).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "yaml") {
+            let sidecar = fs::read_to_string(entry).unwrap();
+            let recorded = sidecar.lines().find_map(|line| line.strip_prefix("fingerprint: ")).unwrap();
+            let given =
+                ["--var", "source_language=Vietnamese", "--var", "document_metadata=x", "--fingerprint"];
+            let now = world.run(&[&["prompt", "render", "default_section"], &given[..]].concat()).ok().json();
+            assert_eq!(text(&now, "/prompt_content_hash"), recorded);
+        }
+    }
     // The caller's language, and not the default that the file has.
     let french = ["prompt", "render", "translate_metadata.v1.0", "--var", "target_language=French"];
     assert!(world.run(&french).ok().stdout.contains("into French"));

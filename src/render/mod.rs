@@ -10,6 +10,7 @@
 //! memory: a template that nobody has read belongs into a process with limits, which is what the command line does.
 
 mod engine;
+mod fingerprint;
 mod output;
 mod variables;
 
@@ -17,6 +18,7 @@ mod variables;
 mod tests;
 
 pub use engine::{Cause, Fault, Job, Limits, Ran, run};
+pub use fingerprint::Fingerprint;
 pub use output::{Message, Rendered};
 pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};
 
@@ -44,6 +46,8 @@ const FAILED: Rule = rule("render.failed", &[]);
 pub struct Outcome {
     /// What a model is to be given; `None` when a finding is an error.
     pub rendered: Option<Rendered>,
+    /// By what others know this prompt with these values.
+    pub fingerprint: Fingerprint,
     /// Every variable: those the prompt declares, then the others that were given.
     pub variables: Vec<Explained>,
     /// What is wrong with the values or the template.
@@ -64,6 +68,7 @@ pub fn render(
 ) -> Result<Outcome> {
     let variables::Resolved { values, explained, mut findings } = variables::resolve(prompt, given, policy);
     let input_text = values.get(INPUT_TEXT).and_then(|value| value.as_str().map(str::to_owned));
+    let fingerprint = Fingerprint::new(prompt, &values);
     let ran = if prompt.is_template() {
         let template = prompt.template.clone();
         let lenient = policy.undefined.is_some_and(|level| level != Level::Error);
@@ -98,7 +103,7 @@ pub fn render(
         findings.retain(|finding| finding.code != FAILED.code && finding.code != UNDEFINED.code);
     }
     let failed = findings.iter().any(Finding::is_error);
-    Ok(Outcome { rendered: rendered.filter(|_| !failed), variables: explained, findings })
+    Ok(Outcome { rendered: rendered.filter(|_| !failed), fingerprint, variables: explained, findings })
 }
 
 /// A fault of the engine as a finding in the prompt's file.

@@ -49,6 +49,9 @@ pub(crate) struct Render {
     /// Show for each variable where its value comes from and what that hides, instead of the result
     #[arg(long)]
     explain: bool,
+    /// Show the digests by which provenance names the prompt and its values (fp-1), instead of the result
+    #[arg(long, conflicts_with = "explain")]
+    fingerprint: bool,
     /// Seconds after which rendering is given up
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -95,17 +98,21 @@ impl Render {
         if let (Some(out), Some(written)) = (&self.out, &written) {
             write_atomically(&context.dir.join(out), written, true)?;
         }
-        let Outcome { rendered, variables, findings } = &outcome;
+        let Outcome { rendered, fingerprint, variables, findings } = &outcome;
         if context.ui.json {
             context.ui.report(
                 "prompt-render",
                 json!({
                     "ref": prompt.reference(), "rendered": rendered, "variables": variables, "findings": findings,
+                    "fingerprint": fingerprint,
                     "out": self.out.as_ref().filter(|_| rendered.is_some()).map(|out| out.to_string_lossy()),
                 }),
             )?;
         } else if self.explain {
             variables.iter().try_for_each(|variable| explain(context, variable))?;
+        } else if self.fingerprint {
+            let written = serde_json::to_value(fingerprint);
+            context.ui.document(written.map_err(|e| Error::bug("a fingerprint is not JSON").because(e))?)?;
         } else if self.out.is_none()
             && let Some(written) = &written
         {
