@@ -16,6 +16,9 @@ pub(crate) struct Tag<'a> {
     pub(crate) statement: bool,
     /// How many tokens it has.
     pub(crate) tokens: usize,
+    /// How many `*` it has beside a literal text or list, which the engine multiplies while it compiles;
+    /// `usize::MAX` when one of its numbers has more than four digits.
+    pub(crate) repeats: usize,
 }
 
 impl Tag<'_> {
@@ -46,10 +49,21 @@ pub(crate) fn tags(source: &str) -> Vec<Tag<'_>> {
             let Some(end) = end_of_raw(rest, len) else { break };
             offset = start + end;
         } else {
-            let (len, close, tokens) = inside(rest, if kind == b'%' { b"%}" } else { b"}}" }, &mut depth);
-            let content = rest.get(..len).unwrap_or_default();
-            tags.push(Tag { offset: start, content, statement: kind == b'%', tokens });
-            offset = start + len + close;
+            let inside = inside(rest, if kind == b'%' { b"%}" } else { b"}}" }, &mut depth);
+            let content = rest.get(..inside.len).unwrap_or_default();
+            let repeats = match inside {
+                Inside { stars: 0, .. } | Inside { literals: false, .. } => 0,
+                Inside { long_number: true, .. } => usize::MAX,
+                Inside { stars, .. } => stars,
+            };
+            tags.push(Tag {
+                offset: start,
+                content,
+                statement: kind == b'%',
+                tokens: inside.tokens,
+                repeats,
+            });
+            offset = start + inside.len + inside.close;
         }
     }
     tags
@@ -83,18 +97,31 @@ fn end_of_raw(rest: &str, from: usize) -> Option<usize> {
     })
 }
 
-/// Goes through a tag's tokens: the length of its content, that of its end, and how many tokens it has. An
-/// unclosed tag reaches to the end of the text.
-fn inside(rest: &str, close: &[u8; 2], depth: &mut isize) -> (usize, usize, usize) {
+/// What is found between a tag's delimiters.
+#[derive(Default)]
+struct Inside {
+    /// The length of the content, and that of its end.
+    len: usize,
+    close: usize,
+    tokens: usize,
+    stars: usize,
+    /// There is a text, a list or something else in brackets.
+    literals: bool,
+    /// There is a number of more than four digits.
+    long_number: bool,
+}
+
+/// Goes through a tag's tokens. An unclosed tag reaches to the end of the text.
+fn inside(rest: &str, close: &[u8; 2], depth: &mut isize) -> Inside {
     let bytes = rest.as_bytes();
+    let mut found = Inside::default();
     let mut at = 0;
-    let mut tokens = 0;
     while let Some(byte) = bytes.get(at) {
         if *depth == 0 {
             let signed = matches!(byte, b'-' | b'+');
             let end = bytes.get(at + usize::from(signed)..).unwrap_or_default();
             if end.starts_with(close) {
-                return (at, 2 + usize::from(signed), tokens);
+                return Inside { len: at, close: 2 + usize::from(signed), ..found };
             }
         }
         at += match byte {
@@ -102,22 +129,32 @@ fn inside(rest: &str, close: &[u8; 2], depth: &mut isize) -> (usize, usize, usiz
                 at += 1;
                 continue;
             }
-            b'"' | b'\'' => string(bytes.get(at..).unwrap_or_default()),
+            b'"' | b'\'' => {
+                found.literals = true;
+                string(bytes.get(at..).unwrap_or_default())
+            }
             byte if is_word(*byte) => {
-                bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_word(**byte)).count()
+                let length =
+                    bytes.get(at..).unwrap_or_default().iter().take_while(|byte| is_word(**byte)).count();
+                found.long_number |= byte.is_ascii_digit() && length > 4;
+                length
             }
             byte => {
                 match byte {
-                    b'(' | b'[' | b'{' => *depth += 1,
+                    b'*' => found.stars += 1,
+                    b'(' | b'[' | b'{' => {
+                        *depth += 1;
+                        found.literals = true;
+                    }
                     b')' | b']' | b'}' => *depth -= 1,
                     _ => {}
                 }
                 1
             }
         };
-        tokens += 1;
+        found.tokens += 1;
     }
-    (bytes.len(), 0, tokens)
+    Inside { len: bytes.len(), ..found }
 }
 
 fn is_word(byte: u8) -> bool {

@@ -56,14 +56,22 @@ pub fn variables(source: &str) -> error::Result<BTreeSet<String>> {
 /// engine's recursion fits into the 2 MB stack of a thread.
 const MAX_TOKENS: usize = 400;
 const MAX_ELIF: usize = 100;
+/// Most `*` beside literal texts and lists: the engine multiplies them while it compiles, up to 100 MB each.
+const MAX_REPEATS: usize = 8;
 
 /// Refuses what would make the engine recurse without bound. Nested blocks and brackets it limits itself.
 fn measure(source: &str) -> Result<(), TemplateError> {
     let refuse = |message: &str, offset| {
         Err(TemplateError { message: message.to_owned(), at: Position::of(source, offset) })
     };
-    let mut elif = 0;
+    let (mut elif, mut repeats) = (0, 0_usize);
     for tag in tags(source) {
+        repeats = repeats.saturating_add(tag.repeats);
+        if repeats > MAX_REPEATS {
+            let message =
+                "literal texts or lists are multiplied too often, or by too much (8 times, by up to 9999)";
+            return refuse(message, tag.offset);
+        }
         if tag.tokens > MAX_TOKENS {
             return refuse("this expression is too long", tag.offset);
         }
@@ -168,6 +176,26 @@ mod tests {
             check(&format!("{}{}", "{% for a in b %}".repeat(long), "{% endfor %}".repeat(long))).is_err()
         );
         assert!(variables(&elif).unwrap_err().to_string().contains("too many `elif` (line 1 column"));
+    }
+
+    #[test]
+    fn templates_that_would_fill_the_memory_are_refused() {
+        let huge = ["('x'*90000000)"; 30].join(" ~ ");
+        for source in [
+            format!("{{{{ {huge} }}}}"),
+            "{{ 'x' * 9999 * 9999 }}".repeat(5),
+            "{{ [1] * 9_999_999 }}".to_owned(),
+            "{{ 'x' * 0xfffffff }}".to_owned(),
+            "{{ 'x' * 9**9**9**9**9 }}".to_owned(),
+        ] {
+            let error = check(&source).unwrap_err();
+            assert!(error.message.contains("multiplied"), "{source}: {error:?}");
+        }
+        for source in
+            ["{{ '-' * 40 }}", "{{ x * 100000 }}", "{{ y or '**bold** 123456' }}", "{{ f(1000000) }}"]
+        {
+            check(source).unwrap();
+        }
     }
 
     /// The worst that is let through, on a test thread's stack of 2 MB and without optimisation.
