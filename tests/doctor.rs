@@ -15,6 +15,9 @@ use support::{World, text};
 
 const LEDGER: &str = ".promptos/ledger.redb";
 const PAGE: usize = 4096;
+/// How long a lock may outlive its file: the other tests start processes, and until one runs its program it has
+/// all files that are open here.
+const SOON: Duration = Duration::from_secs(10);
 /// Far more than one case takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -122,7 +125,7 @@ fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String
     let (statements, blobs) = whole;
     let (path, out) = (folder.join("ledger.redb"), folder.join("out"));
     fs::write(&path, bytes).unwrap();
-    let examined = match examine(&path, None, Duration::ZERO, &mut |_| {}) {
+    let examined = match examine(&path, None, SOON, &mut |_| {}) {
         Ok(examined) => examined,
         // A file that does not even begin like one is no damaged ledger.
         Err(error) if error.to_string().contains("is not a ledger") => {
@@ -144,7 +147,7 @@ fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String
     }
     // What tells whose signature is genuine: the keys that the genesis names, or the tree, if the database can be opened.
     let vouched = holds(bytes, &statements[&0])
-        || RedbStore::examine(&path, Duration::ZERO, &mut |_| {}).is_ok_and(|store| store.head().is_ok());
+        || RedbStore::examine(&path, SOON, &mut |_| {}).is_ok_and(|store| store.head().is_ok());
     for (at, statement) in statements {
         if vouched && !entries.contains_key(at) && holds(bytes, statement) {
             return Err(format!("entry {at} is intact and was not rescued"));
@@ -163,10 +166,10 @@ fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String
     }
     let reported = !found.findings.is_empty();
     drop(examined);
-    let rebuilt = rebuild(&path, Duration::ZERO, &mut |_| {});
+    let rebuilt = rebuild(&path, SOON, &mut |_| {});
     match &rebuilt {
         Ok(kept) => {
-            let left = examine(&path, None, Duration::ZERO, &mut |_| {}).unwrap().diagnosis.findings;
+            let left = examine(&path, None, SOON, &mut |_| {}).unwrap().diagnosis.findings;
             // A signature cannot be derived.
             let well = left.iter().all(|finding| finding.code == "checkpoint" && reported);
             if !well || !holds_just(&path, whole) {
@@ -181,7 +184,7 @@ fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String
             if fs::read(&path).unwrap() != bytes {
                 return Err(format!("the file was changed when it was not rebuilt ({error})"));
             }
-            let after = examine(&path, None, Duration::ZERO, &mut |_| {}).map_err(|e| e.to_string())?;
+            let after = examine(&path, None, SOON, &mut |_| {}).map_err(|e| e.to_string())?;
             after.rescue(&out).map_err(|e| e.to_string())?;
             if rescued(&out) != (entries, contents) {
                 return Err(format!("less can be rescued when it was not rebuilt ({error})"));
@@ -197,12 +200,12 @@ fn suffer(folder: &Path, bytes: &[u8], whole: &Whole) -> Result<Suffered, String
 
 /// Whether nothing is wrong with a ledger, and it holds just this.
 fn is_well(path: &Path, all: &Whole) -> bool {
-    let examined = examine(path, None, Duration::ZERO, &mut |_| {}).unwrap();
+    let examined = examine(path, None, SOON, &mut |_| {}).unwrap();
     examined.diagnosis.findings.is_empty() && holds_just(path, all)
 }
 
 fn holds_just(path: &Path, all: &Whole) -> bool {
-    let store = RedbStore::open(path, Access::Read, Duration::ZERO, &mut |_| {}).unwrap();
+    let store = RedbStore::open(path, Access::Read, SOON, &mut |_| {}).unwrap();
     whole(&store) == *all
 }
 
