@@ -173,12 +173,12 @@ impl<H: History> View for Below<'_, H> {
         Ok(self.state.binding(reference))
     }
 
-    fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, H::Error> {
+    fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>, H::Error> {
         let Some(found) = self.history.locate(id, self.head)? else { return Ok(None) };
         let leaf = tree::leaf_hash(&found.statement);
         let proven = tree::verify_inclusion(&leaf, found.index, self.head, &found.path).is_ok();
         let statement = Statement::decode(found.statement).ok().filter(|s| proven && s.id == *id);
-        Ok(statement.map(|s| (found.index, s.kind)))
+        Ok(statement.map(|s| (found.index, Some(s.kind))))
     }
 
     fn has_snapshot(&self, name: &str) -> Result<bool, H::Error> {

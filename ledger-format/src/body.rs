@@ -25,6 +25,8 @@ pub enum Body {
     Prompt(Prompt),
     /// `session`: an AI session and the prompts that governed it.
     Session(Session),
+    /// `render`: a prompt rendered with values that only commitments name.
+    Render(Render),
     /// `run`: a run of an orchestrator and the sessions that fed it.
     Run(Run),
     /// `snapshot`: a release of the catalog.
@@ -75,9 +77,9 @@ pub struct Enrolment {
 pub struct Roles {
     /// Manages keys and erases content.
     pub admin: bool,
-    /// Records prompts, sessions, runs, snapshots and imports.
+    /// Records prompts, sessions, renders, runs, snapshots and imports.
     pub user: bool,
-    /// Records sessions and runs that cite bound refs only.
+    /// Records sessions, renders and runs that cite bound refs only.
     pub agent: bool,
 }
 
@@ -175,6 +177,28 @@ pub struct Session {
     pub attachments: Option<Descriptor>,
     /// The snapshot of this ledger that has every one of the prompts, under its ref and with its content.
     pub snapshot: Option<EntryId>,
+    /// The renders of this ledger that the session used, no one twice.
+    pub renders: Vec<EntryId>,
+}
+
+/// A prompt rendered with values. Nothing of the values is here: whoever has them shows them with the salt, see
+/// [`crate::commitment`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Render {
+    /// What was rendered.
+    pub prompt: Used,
+    /// The template engine and its version.
+    pub engine: String,
+    /// The version of the program that rendered.
+    pub tool: String,
+    /// What changed the result beside the values: ascending tokens.
+    pub options: Vec<String>,
+    /// Commitment to the variables.
+    pub variables: [u8; 32],
+    /// Commitment to what the user gave, if anything.
+    pub input: Option<[u8; 32]>,
+    /// The result, which is not stored.
+    pub output: Descriptor,
 }
 
 /// The state of the repository that a session worked on.
@@ -263,6 +287,7 @@ impl Body {
             Self::Key(_) => "key",
             Self::Prompt(_) => "prompt",
             Self::Session(_) => "session",
+            Self::Render(_) => "render",
             Self::Run(_) => "run",
             Self::Snapshot(_) => "snapshot",
             Self::Import(_) => "import",
@@ -277,6 +302,7 @@ impl Body {
     pub fn contents(&self) -> Vec<&Descriptor> {
         let mut all: Vec<&Descriptor> = match self {
             Self::Prompt(prompt) => vec![&prompt.content],
+            Self::Render(render) => vec![&render.prompt.content],
             Self::Session(session) => {
                 let prompts = session.prompts.iter().map(|used| &used.content);
                 prompts.chain([&session.details]).chain(&session.attachments).collect()
@@ -295,24 +321,21 @@ impl Body {
         all
     }
 
-    /// The statements of this ledger that this one cites.
+    /// The statements of this ledger that this one cites, each with the kind that it must be of; `None` when any
+    /// will do.
     #[must_use]
-    pub fn cites(&self) -> Vec<EntryId> {
+    pub fn cites(&self) -> Vec<(EntryId, Option<&'static str>)> {
         match self {
-            Self::Run(run) => run.sessions.iter().filter(|c| c.foreign.is_none()).map(|c| c.entry).collect(),
-            Self::Session(session) => session.snapshot.iter().copied().collect(),
-            Self::Key(KeyChange::Revoke { since, .. }) => since.iter().copied().collect(),
+            Self::Run(run) => {
+                let here = run.sessions.iter().filter(|cited| cited.foreign.is_none());
+                here.map(|cited| (cited.entry, Some("session"))).collect()
+            }
+            Self::Session(session) => {
+                let snapshot = session.snapshot.iter().map(|id| (*id, Some("snapshot")));
+                snapshot.chain(session.renders.iter().map(|id| (*id, Some("render")))).collect()
+            }
+            Self::Key(KeyChange::Revoke { since, .. }) => since.iter().map(|id| (*id, None)).collect(),
             _ => Vec::new(),
-        }
-    }
-
-    /// The kind that what this one cites must be of; `None` when any will do.
-    #[must_use]
-    pub fn cites_kind(&self) -> Option<&'static str> {
-        match self {
-            Self::Run(_) => Some("session"),
-            Self::Session(_) => Some("snapshot"),
-            _ => None,
         }
     }
 
@@ -341,6 +364,17 @@ impl Body {
                 ("target", s.target.as_ref().map(target)),
                 ("attachments", opt(&s.attachments)),
                 ("snapshot", s.snapshot.map(|id| cbor::bytes(&id.0))),
+                ("renders", (!s.renders.is_empty()).then(|| ids(&s.renders))),
+            ]),
+            Self::Render(r) => map([
+                ("v", v),
+                ("prompt", Some(used(&r.prompt))),
+                ("engine", Some(Value::from(r.engine.as_str()))),
+                ("tool", Some(Value::from(r.tool.as_str()))),
+                ("options", Some(words(&r.options))),
+                ("variables", Some(cbor::bytes(&r.variables))),
+                ("input", r.input.as_ref().map(|input| cbor::bytes(input))),
+                ("output", some(&r.output)),
             ]),
             Self::Run(r) => map([
                 ("v", v),
@@ -360,7 +394,7 @@ impl Body {
                 ("v", v),
                 ("format", Some(Value::from(i.format.as_str()))),
                 ("content", some(&i.content)),
-                ("checked", Some(Value::Array(i.checked.iter().map(|c| Value::from(c.as_str())).collect()))),
+                ("checked", Some(words(&i.checked))),
                 ("details", opt(&i.details)),
             ]),
             Self::Erase(e) => {
@@ -390,6 +424,7 @@ impl Body {
             "key" => Self::Key(read_key_change(&mut fields)?),
             "prompt" => Self::Prompt(Prompt { content: fields.descriptor("content")? }),
             "session" => Self::Session(read_session(&mut fields, &mut nested)?),
+            "render" => Self::Render(read_render(&mut fields, &mut nested)?),
             "run" => Self::Run(read_run(&mut fields, &mut nested)?),
             "snapshot" => Self::Snapshot(Snapshot {
                 manifest: fields.descriptor("manifest")?,
@@ -421,6 +456,14 @@ impl Body {
 
 fn enrolment(e: &Enrolment) -> Value {
     map([("identity", Some(Value::from(e.identity.as_str()))), ("key", Some(cbor::bytes(&e.key.to_bytes())))])
+}
+
+fn ids(ids: &[EntryId]) -> Value {
+    Value::Array(ids.iter().map(|id| cbor::bytes(&id.0)).collect())
+}
+
+fn words(words: &[String]) -> Value {
+    Value::Array(words.iter().map(|word| Value::from(word.as_str())).collect())
 }
 
 fn previous(p: &Previous) -> Value {
@@ -552,13 +595,7 @@ fn read_key_change(fields: &mut Fields<'_>) -> Result<KeyChange, Failure> {
 fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Session, Failure> {
     let mut prompts: Vec<Used> = Vec::new();
     for item in fields.array("prompts", MAX_LIST)? {
-        let mut item = Fields::new(item, "a prompt of a session")?;
-        let used = Used {
-            reference: reference(item.text("ref")?)?,
-            gate: item.opt_text("gate")?.map(|gate| token(gate, "gate")).transpose()?,
-            content: item.descriptor("content")?,
-        };
-        unknown.extend(left_over(item, "a prompt"));
+        let used = read_used(item, "a prompt of a session", unknown)?;
         if prompts.iter().any(|other| other.reference == used.reference) {
             return Err(Failure::malformed(format!("the session names {} twice", used.reference)));
         }
@@ -573,6 +610,19 @@ fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Se
         unknown.extend(left_over(fields, "'target'"));
         Ok::<_, Failure>(target)
     });
+    let mut renders: Vec<EntryId> = Vec::new();
+    if let Some(items) = fields.opt_array("renders", MAX_LIST)? {
+        for item in items {
+            let id = as_fixed(&item).map(EntryId).ok_or_else(|| fields.wrong("renders", "a list of ids"))?;
+            if renders.contains(&id) {
+                return Err(Failure::malformed(format!("the session names {id} twice")));
+            }
+            renders.push(id);
+        }
+        if renders.is_empty() {
+            return Err(fields.wrong("renders", "a list of at least one render"));
+        }
+    }
     Ok(Session {
         prompts,
         details: fields.descriptor("details")?,
@@ -582,6 +632,34 @@ fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Se
         target: target.transpose()?,
         attachments: fields.opt_descriptor("attachments")?,
         snapshot: fields.opt_fixed("snapshot")?.map(EntryId),
+        renders,
+    })
+}
+
+fn read_used(item: Value, what: &str, unknown: &mut Vec<String>) -> Result<Used, Failure> {
+    let mut item = Fields::new(item, what)?;
+    let used = Used {
+        reference: reference(item.text("ref")?)?,
+        gate: item.opt_text("gate")?.map(|gate| token(gate, "gate")).transpose()?,
+        content: item.descriptor("content")?,
+    };
+    unknown.extend(left_over(item, "a prompt"));
+    Ok(used)
+}
+
+fn read_render(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Render, Failure> {
+    let options = tokens(fields, "options", 16)?;
+    if !options.is_sorted_by(|a, b| a < b) {
+        return Err(fields.wrong("options", "an ascending list"));
+    }
+    Ok(Render {
+        prompt: read_used(fields.take("prompt")?, "the prompt of a render", unknown)?,
+        engine: token(fields.text("engine")?, "engine")?,
+        tool: token(fields.text("tool")?, "tool")?,
+        options,
+        variables: fields.fixed("variables")?,
+        input: fields.opt_fixed("input")?,
+        output: fields.descriptor("output")?,
     })
 }
 

@@ -182,13 +182,19 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn array(&mut self, key: &str, max: usize) -> Result<Vec<Value>, Failure> {
-        let items = self.take(key)?.into_array().map_err(|_| self.wrong(key, "an array"))?;
+        let items = self.opt_array(key, max)?;
+        items.ok_or_else(|| Failure::malformed(format!("{} has no field '{key}'", self.what)))
+    }
+
+    pub(crate) fn opt_array(&mut self, key: &str, max: usize) -> Result<Option<Vec<Value>>, Failure> {
+        let Some(value) = self.opt(key) else { return Ok(None) };
+        let items = value.into_array().map_err(|_| self.wrong(key, "an array"))?;
         if items.len() > max {
             let detail =
                 format!("field '{key}' of {} has {} items; {max} are allowed", self.what, items.len());
             return Err(Failure::new(Class::TooLarge, detail));
         }
-        Ok(items)
+        Ok(Some(items))
     }
 
     pub(crate) fn descriptor(&mut self, key: &str) -> Result<Descriptor, Failure> {

@@ -49,8 +49,8 @@ pub fn pack(subject: &Item, others: &[Item], blobs: &[&[u8]]) -> Vec<u8> {
 }
 
 /// The content that evidence for `subject` carries: what it describes, what the statements that it cites describe,
-/// and the kept files of a snapshot. Of the snapshot that a session cites there is the statement alone: its
-/// manifest names prompts that are no part of the session. `blob` finds content that is there.
+/// and the kept files of a snapshot. Of what a session cites there is the statement alone: a snapshot's manifest
+/// names prompts that are no part of the session. `blob` finds content that is there.
 ///
 /// # Errors
 /// Those of `blob`; the inner one when a snapshot's manifest is none.
@@ -123,7 +123,7 @@ impl Evidence {
         let mut view = Partial::default();
         for (index, item) in &all {
             let other = *index != subject.proof.index;
-            view.elsewhere = other.then(|| item.statement.body.cites_kind().unwrap_or_default());
+            view.elsewhere = other;
             item.proof.verify(&item.statement.id.0, &checkpoint.head)?;
             let Ok(changes) = rules::judge(&view, *index, &item.statement);
             changes?.into_iter().for_each(|change| view.state.apply(change));
@@ -135,7 +135,7 @@ impl Evidence {
             _ => None,
         };
         let erased: BTreeSet<Address> = all.values().filter_map(tombstone).collect();
-        let cited: BTreeSet<EntryId> = subject.statement.body.cites().into_iter().collect();
+        let cited: BTreeSet<EntryId> = subject.statement.body.cites().into_iter().map(|(id, _)| id).collect();
         let statements = all.values().map(|item| &item.statement).filter(|s| cited.contains(&s.id));
         let Ok(carried) =
             carried(&subject.statement, statements, |address| Ok::<_, Infallible>(blobs.get(address)));
@@ -320,9 +320,8 @@ struct Partial {
     state: State,
     entries: BTreeMap<EntryId, (u64, String)>,
     /// While judging another statement than the subject: only what the subject cites has to be here, so what a
-    /// revocation names in `since`, or a run or session in turn, counts as found, of the kind that it has to be
-    /// of. The checkpoint's keeper judged it.
-    elsewhere: Option<&'static str>,
+    /// revocation names in `since`, or a run or session in turn, counts as found. The checkpoint's keeper judged it.
+    elsewhere: bool,
 }
 
 impl View for Partial {
@@ -336,9 +335,9 @@ impl View for Partial {
         Ok(Binding::Unknown)
     }
 
-    fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, Infallible> {
-        let elsewhere = || self.elsewhere.map(|kind| (0, kind.to_owned()));
-        Ok(self.entries.get(id).cloned().or_else(elsewhere))
+    fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>, Infallible> {
+        let here = self.entries.get(id).map(|(at, kind)| (*at, Some(kind.clone())));
+        Ok(here.or_else(|| self.elsewhere.then_some((0, None))))
     }
 
     fn has_snapshot(&self, _: &str) -> Result<bool, Infallible> {

@@ -63,6 +63,7 @@
 //!     target: None,
 //!     attachments: None,
 //!     snapshot: None,
+//!     renders: Vec::new(),
 //! });
 //! let head = Head { size: 1, root: genesis.id.0 }; // the root of one leaf is its hash
 //! let draft = Draft { name: "s-1", issuer: "ada", time: 1_700_000_060, head, body: &session };
@@ -103,6 +104,7 @@
 mod audit;
 mod body;
 mod cbor;
+mod commitment;
 mod content;
 mod digest;
 pub mod evidence;
@@ -118,6 +120,7 @@ mod word;
 
 pub use audit::{Auditor, History, Located, origin};
 pub use body::*;
+pub use commitment::Committed;
 pub use content::*;
 pub use digest::{Address, Descriptor, EntryId, Hash};
 pub use failure::{Class, Failure};

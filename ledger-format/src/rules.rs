@@ -55,11 +55,11 @@ pub trait View {
     /// # Errors
     /// When it cannot be looked up.
     fn binding(&self, reference: &str) -> Result<Binding, Self::Error>;
-    /// Index and kind of an earlier statement.
+    /// Index and kind of an earlier statement; no kind when that cannot be told.
     ///
     /// # Errors
     /// When it cannot be looked up.
-    fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>, Self::Error>;
+    fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>, Self::Error>;
     /// Whether an earlier snapshot has this name; `false` too when that cannot be told.
     ///
     /// # Errors
@@ -241,10 +241,12 @@ fn judge_order<V: View>(
     if size <= signer.last {
         return broken(format!("its head of size {size} is older than its key's entry {}", signer.last));
     }
-    for id in s.body.cites() {
+    for (id, want) in s.body.cites() {
         match view.cited(&id).map_err(Refusal::View)? {
             Some((at, kind)) if at < size => {
-                if let Some(want) = s.body.cites_kind().filter(|want| *want != kind) {
+                if let (Some(want), Some(kind)) = (want, kind)
+                    && want != kind
+                {
                     let detail = format!("{id} is cited as a {want} and is of kind '{kind}'");
                     return Err(Refusal::new(Class::Malformed, detail));
                 }
@@ -280,6 +282,10 @@ fn judge_rights<V: View>(
                 signer,
                 session.prompts.iter().map(|used| (used.reference.as_str(), used.content.blake3)),
             )
+        }
+        Body::Render(render) => {
+            require(roles.user || roles.agent, "user or agent")?;
+            bind(view, signer, [(render.prompt.reference.as_str(), render.prompt.content.blake3)])
         }
         Body::Run(_) => require(roles.user || roles.agent, "user or agent").map(|()| Vec::new()),
         Body::Import(_) => require(roles.user, "user").map(|()| Vec::new()),
@@ -452,7 +458,7 @@ impl View for State {
         Ok(Self::binding(self, reference))
     }
 
-    fn cited(&self, _: &EntryId) -> Result<Option<(u64, String)>, Infallible> {
+    fn cited(&self, _: &EntryId) -> Result<Option<(u64, Option<String>)>, Infallible> {
         Ok(None)
     }
 

@@ -89,17 +89,30 @@ fn session_body() -> impl Strategy<Value = Session> {
     });
     let target = (commit(), any::<bool>()).prop_map(|(commit, dirty)| Target { commit, dirty });
     let words = (word(128), word(128));
-    let optional = (option::of(target), option::of(descriptor()), option::of(entry()));
+    let renders =
+        collection::hash_set(hash(), 0..4).prop_map(|ids| ids.into_iter().map(EntryId).collect::<Vec<_>>());
+    let optional = (option::of(target), option::of(descriptor()), option::of(entry()), renders);
     (prompts, descriptor(), words, any::<u64>(), optional).prop_map(
-        |(prompts, details, (tool, catalog), lint_warnings, (target, attachments, snapshot))| Session {
-            prompts,
-            details,
+        |(prompts, details, (tool, catalog), lint_warnings, (target, attachments, snapshot, renders))| {
+            Session { prompts, details, tool, catalog, lint_warnings, target, attachments, snapshot, renders }
+        },
+    )
+}
+
+fn render_body() -> impl Strategy<Value = Render> {
+    let prompt = (reference(), option::of(word(128)), descriptor())
+        .prop_map(|(reference, gate, content)| Used { reference, gate, content });
+    let options = collection::btree_set(word(128), 0..=16).prop_map(|words| words.into_iter().collect());
+    let committed = (hash(), option::of(hash()));
+    (prompt, word(128), word(128), options, committed, descriptor()).prop_map(
+        |(prompt, engine, tool, options, (variables, input), output)| Render {
+            prompt,
+            engine,
             tool,
-            catalog,
-            lint_warnings,
-            target,
-            attachments,
-            snapshot,
+            options,
+            variables,
+            input,
+            output,
         },
     )
 }
@@ -160,6 +173,7 @@ fn body() -> impl Strategy<Value = (String, Body)> {
         change,
         prompt,
         (word(256), session_body()).prop_map(|(name, session)| (name, Body::Session(session))),
+        (word(256), render_body()).prop_map(|(name, render)| (name, Body::Render(render))),
         (word(256), run_body()).prop_map(|(name, run)| (name, Body::Run(run))),
         snapshot,
         import,

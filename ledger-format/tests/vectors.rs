@@ -106,6 +106,10 @@ fn run(v: &Vector) -> Result<(), Failure> {
             assert_eq!(key.kid(), v.text("kid").parse().unwrap());
             Ok(())
         }
+        "commitment" => {
+            let of = if v.text("of") == "input" { Committed::Input } else { Committed::Variables };
+            of.open(&v.hash("commitment"), &v.hash("salt"), &v.hex("bytes"))
+        }
         "signature" => PublicKey::new(&v.hash("public-key"))?.verify(&v.hex("message"), &v.hash("signature")),
         other => panic!("unknown kind of vector: {other}"),
     }

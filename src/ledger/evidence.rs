@@ -26,7 +26,7 @@ impl Ledger {
             others.push(item(&entry)?);
         }
         let mut cited = Vec::new();
-        for id in entry.statement.body.cites() {
+        for (id, _) in entry.statement.body.cites() {
             let entry = self.by_id(&id)?.ok_or_else(|| index::damaged("a cited entry"))?;
             others.push(item(&entry)?);
             cited.push(entry.statement);

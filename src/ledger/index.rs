@@ -29,9 +29,9 @@ pub(crate) enum Table {
     SignedBy = b'q',
     /// BLAKE3, index -> nothing: the entry names this content, itself or in its manifest.
     Content = b'c',
-    /// ref, 0, index -> nothing: the session used this ref.
+    /// ref, 0, index -> nothing: the session or render used this ref.
     RefUse = b'u',
-    /// entry id, index -> nothing: the run cites this session, or the session this snapshot.
+    /// entry id, index -> nothing: the run cites this session, or the session this snapshot or render.
     CitedBy = b'p',
 }
 
@@ -117,12 +117,13 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
     let content = |address: &Address| (key(Table::Content, &[&address.0, &at]), Vec::new());
     let cites = |id: &EntryId| (key(Table::CitedBy, &[&id.0, &at]), Vec::new());
     rows.extend(s.body.contents().into_iter().map(|d| content(&d.blake3)));
+    let uses = |used: &Used| (key(Table::RefUse, &[used.reference.as_bytes(), &[0], &at]), Vec::new());
     match &s.body {
         Body::Session(session) => {
-            let used = session.prompts.iter();
-            rows.extend(used.map(|u| (key(Table::RefUse, &[u.reference.as_bytes(), &[0], &at]), Vec::new())));
-            rows.extend(session.snapshot.iter().map(cites));
+            rows.extend(session.prompts.iter().map(uses));
+            rows.extend(session.snapshot.iter().chain(&session.renders).map(cites));
         }
+        Body::Render(render) => rows.extend([uses(&render.prompt), content(&render.output.blake3)]),
         Body::Run(run) => rows.extend(run.sessions.iter().map(|cited| cites(&cited.entry))),
         _ => {}
     }
@@ -268,11 +269,11 @@ impl View for IndexView<'_> {
         Ok(bound(self.0, reference)?.map_or(Binding::Free, |(content, _)| Binding::To(content)))
     }
 
-    fn cited(&self, id: &EntryId) -> Result<Option<(u64, String)>> {
+    fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>> {
         let Some(index) = index_of(self.0, id)? else { return Ok(None) };
         let bytes = self.0.statement(index)?.ok_or_else(|| damaged("an entry id"))?;
         let statement = Statement::decode(bytes).ok().filter(|s| s.id == *id);
-        Ok(Some((index, statement.ok_or_else(|| damaged("an entry id"))?.kind)))
+        Ok(Some((index, Some(statement.ok_or_else(|| damaged("an entry id"))?.kind))))
     }
 
     fn has_snapshot(&self, name: &str) -> Result<bool> {

@@ -90,11 +90,12 @@ fn bodies(all: &mut Vec<Vector>) {
         all.push(Vector::reject(class, "statement", name, must, what).hex("statement", statement));
     };
     // Fields that are missing or of another type.
-    let kinds: [(&str, &str, Pairs); 7] = [
+    let kinds: [(&str, &str, Pairs); 8] = [
         ("ledger", "ledger/example", ledger_pairs()),
         ("key", &enrolled, enrol_pairs()),
         ("prompt", "prompt/P00.v1", prompt()),
         ("session", "session/s", session_pairs()),
+        ("render", "render/r", render_pairs()),
         ("run", "run/r", run_pairs()),
         ("snapshot", "snapshot/v1", snapshot_pairs()),
         ("import", "import/i", import_pairs()),
@@ -183,6 +184,46 @@ fn bodies(all: &mut Vec<Vector>) {
         "session/s",
         with(&session_pairs(), "snapshot", "v1".into()),
     );
+    let ids = |ids: &[Value]| with(&session_pairs(), "renders", Value::Array(ids.to_vec()));
+    let id = || bytes([1; 32]);
+    no(
+        Malformed,
+        "session-renders-31",
+        "BODY-1",
+        "a render's id of 31 bytes",
+        "session/s",
+        ids(&[bytes([1; 31])]),
+    );
+    no(Malformed, "session-renders-empty", "BODY-5", "a list of no renders", "session/s", ids(&[]));
+    no(Malformed, "session-renders-twice", "BODY-5", "one render twice", "session/s", ids(&[id(), id()]));
+    let many: Vec<Value> = (0..65).map(|n| bytes([n; 32])).collect();
+    no(TooLarge, "session-renders-65", "BODY-4 LIMIT-1", "65 renders", "session/s", ids(&many));
+    let render = |field, value| with(&render_pairs(), field, value);
+    no(
+        Malformed,
+        "render-input-31",
+        "BODY-1",
+        "a commitment of 31 bytes",
+        "render/r",
+        render("input", bytes([1; 31])),
+    );
+    let options =
+        |words: &[&str]| render("options", Value::Array(words.iter().map(|word| (*word).into()).collect()));
+    let what = "options that do not ascend";
+    no(Malformed, "render-options-order", "BODY-12", what, "render/r", options(&["b", "a"]));
+    no(Malformed, "render-options-twice", "BODY-12", "an option twice", "render/r", options(&["a", "a"]));
+    no(Malformed, "render-options-space", "BODY-6", "an option is not a word", "render/r", options(&["a b"]));
+    no(
+        Malformed,
+        "render-engine-space",
+        "BODY-6",
+        "engine is not a word",
+        "render/r",
+        render("engine", "a b".into()),
+    );
+    let words: Vec<String> = (10..27).map(|n| n.to_string()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    no(TooLarge, "render-options-17", "BODY-4 LIMIT-1", "17 options", "render/r", options(&words));
     let half = map(vec![("entry", bytes([1; 32])), ("ledger", bytes([2; 32]))]);
     no(
         Malformed,

@@ -173,6 +173,26 @@ pub fn session(prompts: &[(&str, &[u8])]) -> Body {
         target: None,
         attachments: None,
         snapshot: None,
+        renders: Vec::new(),
+    })
+}
+
+/// The session that used renders.
+pub fn session_with(renders: &[EntryId], prompts: &[(&str, &[u8])]) -> Body {
+    let Body::Session(session) = session(prompts) else { unreachable!() };
+    Body::Session(Session { renders: renders.to_vec(), ..session })
+}
+
+/// A render of a ref with this content.
+pub fn render(reference: &str, content: &[u8]) -> Body {
+    Body::Render(Render {
+        prompt: Used { reference: reference.into(), gate: None, content: markdown(content) },
+        engine: "minijinja/3.0.5".into(),
+        tool: "0.1.0".into(),
+        options: vec!["preserve-whitespace".into()],
+        variables: Committed::Variables.commit(&[1; 32], br#"{"name":"Ada"}"#),
+        input: Some(Committed::Input.commit(&[2; 32], b"hello")),
+        output: Descriptor::of(b"Be brief, Ada.\n", "text/plain"),
     })
 }
 

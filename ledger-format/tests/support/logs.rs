@@ -175,7 +175,7 @@ impl Log {
     }
 }
 
-fn refused(all: &mut Vec<Vector>, class: Class, name: &str, must: &'static str, what: &str, log: Log) {
+pub fn refused(all: &mut Vec<Vector>, class: Class, name: &str, must: &'static str, what: &str, log: Log) {
     let vector = Vector::reject(class, "log", name, must, what);
     all.push(vector.number("at", log.statements.len() as u64 - 1).list("statements", &log.statements));
 }
@@ -378,7 +378,7 @@ fn rights(all: &mut Vec<Vector>) {
     });
     // What each role may not do.
     type Act = (&'static str, fn(&mut Log, &SigningKey, &str) -> EntryId);
-    let acts: [Act; 9] = [
+    let acts: [Act; 10] = [
         ("enrols", |log, key, who| log.change(key, who, enrol("eve", &super::raw::key(9), &["user"], None))),
         ("revokes-other", |log, key, who| {
             log.change(key, who, KeyChange::Revoke { kid: kid(&ada()), since: None })
@@ -395,6 +395,7 @@ fn rights(all: &mut Vec<Vector>) {
         ("records-run", |log, key, who| log.add(key, who, "r", log::run(&[]))),
         ("takes-snapshot", |log, key, who| log.add(key, who, "v1", log::snapshot())),
         ("imports", |log, key, who| log.add(key, who, "i", log::import())),
+        ("renders", |log, key, who| log.add(key, who, "r", log::render("P00.v1", b"prompt"))),
     ];
     for (role, may_not) in [
         ("user", &acts[..4]),

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod notes;
 pub mod proofs;
 pub mod raw;
+pub mod renders;
 pub mod shapes;
 pub mod snapshots;
 pub mod statements;
@@ -112,6 +113,7 @@ pub fn all() -> Vec<Vector> {
     envelopes::add(&mut all);
     bodies::add(&mut all);
     logs::add(&mut all);
+    renders::add(&mut all);
     keys::add(&mut all);
     proofs::add(&mut all);
     notes::add(&mut all);

@@ -48,6 +48,18 @@ pub fn session_pairs() -> Pairs {
     ]
 }
 
+pub fn render_pairs() -> Pairs {
+    vec![
+        ("v", 1.into()),
+        ("prompt", map(used("P00.v1"))),
+        ("engine", "minijinja/3.0.5".into()),
+        ("tool", "0.1.0".into()),
+        ("options", Value::Array(vec![])),
+        ("variables", bytes([3; 32])),
+        ("output", content(b"output")),
+    ]
+}
+
 pub fn run_pairs() -> Pairs {
     vec![
         ("v", 1.into()),
@@ -107,7 +119,8 @@ pub fn full_session() -> Body {
     let target = Some(Target { commit: vec![0xc0; 20], dirty: true });
     let attachments = Some(Descriptor::of(b"manifest", MANIFEST_TYPE));
     let snapshot = Some(EntryId([5; 32]));
-    Body::Session(Session { prompts, lint_warnings: 3, target, attachments, snapshot, ..session })
+    let renders = vec![EntryId([6; 32]), EntryId([4; 32])];
+    Body::Session(Session { prompts, lint_warnings: 3, target, attachments, snapshot, renders, ..session })
 }
 
 pub fn foreign_run(entry: EntryId) -> Body {

@@ -29,6 +29,7 @@ fn accepted(all: &mut Vec<Vector>) {
     log.ada("P00.v1", log::prompt(b"prompt"));
     let session = log.ada("s-1", log::session(&[("P00.v1", b"prompt")]));
     log.ada("s/2 is:not.a+path".replace(' ', "_").as_str(), full_session());
+    log.ada("r-0", log::render("P00.v1", b"prompt"));
     log.ada("r-1", log::run(&[session]));
     log.ada("r-2", foreign_run(session));
     log.ada("v1.0.0", log::snapshot());
@@ -45,6 +46,7 @@ fn accepted(all: &mut Vec<Vector>) {
         ("prompt", "a prompt"),
         ("session", "a session"),
         ("session-full", "a session with every optional field and a name with a slash"),
+        ("render", "a render with every optional field"),
         ("run", "a run that cites a session of its ledger"),
         ("run-foreign", "a run that cites a session of another ledger"),
         ("snapshot", "a snapshot"),
