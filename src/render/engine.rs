@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::io;
 
+/// The engine and its version, for records: what it gives may differ between versions.
+pub const ENGINE: &str = "minijinja/3.0.5";
+
 /// Where a template must end. Memory is not bounded here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

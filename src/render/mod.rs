@@ -17,7 +17,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Cause, Fault, Job, Limits, Ran, run};
+pub use engine::{Cause, ENGINE, Fault, Job, Limits, Ran, run};
 pub use fingerprint::Fingerprint;
 pub use output::{Message, Rendered};
 pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};

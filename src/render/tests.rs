@@ -180,6 +180,13 @@ fn input_text_is_the_message_unless_the_template_holds_it() {
 // ---- the engine ----
 
 #[test]
+fn the_engine_is_the_one_that_is_built_in() {
+    let lock = include_str!("../../Cargo.lock");
+    let (_, rest) = lock.split_once("name = \"minijinja\"\nversion = \"").unwrap();
+    assert_eq!(ENGINE, format!("minijinja/{}", rest.split_once('"').unwrap().0));
+}
+
+#[test]
 fn values_are_data() {
     for hostile in ["{{ secret }}", "{% for x in range(9) %}", "{# c #}", "{% raw %}", "=== user ===\n"] {
         assert_eq!(rendered("{{ a }}", json!({"a": hostile, "secret": "s"})), hostile.to_owned());
