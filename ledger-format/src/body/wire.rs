@@ -1,0 +1,382 @@
+//! Bodies as bytes: deterministic CBOR maps with text keys and a version `v`.
+
+use super::{
+    Body, Cited, Enrolment, Erase, Foreign, Import, KeyChange, Ledger, MAX_LIST, Previous, Prompt, Render,
+    Roles, Run, Session, Snapshot, Target, Used,
+};
+use crate::cbor::{self, Fields, as_fixed, map};
+use crate::digest::{Address, Descriptor, EntryId};
+use crate::failure::{Class, Failure, shown};
+use crate::key::{Kid, PublicKey};
+use crate::tree::Head;
+use crate::word::{identity, reference, token};
+use ciborium::Value;
+
+/// The version that every body written here carries.
+const VERSION: u64 = 1;
+
+impl Body {
+    pub(crate) fn encode(&self) -> Option<Vec<u8>> {
+        let v = Some(Value::from(VERSION));
+        let some = |d: &Descriptor| Some(cbor::descriptor(d));
+        let opt = |d: &Option<Descriptor>| d.as_ref().map(cbor::descriptor);
+        let value = match self {
+            Self::Ledger(l) => map([
+                ("v", v),
+                ("name", Some(Value::from(l.name.as_str()))),
+                ("admins", Some(Value::Array(l.admins.iter().map(enrolment).collect()))),
+                ("checkpoint-key", Some(cbor::bytes(&l.checkpoint_key.to_bytes()))),
+                ("nonce", Some(cbor::bytes(&l.nonce))),
+                ("previous", l.previous.as_ref().map(previous)),
+            ]),
+            Self::Key(change) => key_change(change),
+            Self::Prompt(p) => map([("v", v), ("content", some(&p.content))]),
+            Self::Session(s) => map([
+                ("v", v),
+                ("prompts", Some(Value::Array(s.prompts.iter().map(used).collect()))),
+                ("details", some(&s.details)),
+                ("tool", Some(Value::from(s.tool.as_str()))),
+                ("catalog", Some(Value::from(s.catalog.as_str()))),
+                ("lint-warnings", Some(Value::from(s.lint_warnings))),
+                ("target", s.target.as_ref().map(target)),
+                ("attachments", opt(&s.attachments)),
+                ("snapshot", s.snapshot.map(|id| cbor::bytes(&id.0))),
+                ("renders", (!s.renders.is_empty()).then(|| ids(&s.renders))),
+            ]),
+            Self::Render(r) => map([
+                ("v", v),
+                ("prompt", Some(used(&r.prompt))),
+                ("engine", Some(Value::from(r.engine.as_str()))),
+                ("tool", Some(Value::from(r.tool.as_str()))),
+                ("options", Some(words(&r.options))),
+                ("variables", Some(cbor::bytes(&r.variables))),
+                ("input", r.input.as_ref().map(|input| cbor::bytes(input))),
+                ("output", some(&r.output)),
+            ]),
+            Self::Run(r) => map([
+                ("v", v),
+                ("record", some(&r.record)),
+                ("manifest", opt(&r.manifest)),
+                ("sessions", Some(Value::Array(r.sessions.iter().map(cited).collect()))),
+            ]),
+            Self::Snapshot(s) => map([
+                ("v", v),
+                ("manifest", some(&s.manifest)),
+                ("commit", s.commit.as_deref().map(cbor::bytes)),
+                ("tag", s.tag.as_deref().map(Value::from)),
+                ("lint-errors", Some(Value::from(s.lint_errors))),
+                ("lint-warnings", Some(Value::from(s.lint_warnings))),
+            ]),
+            Self::Import(i) => map([
+                ("v", v),
+                ("format", Some(Value::from(i.format.as_str()))),
+                ("content", some(&i.content)),
+                ("checked", Some(words(&i.checked))),
+                ("details", opt(&i.details)),
+            ]),
+            Self::Erase(e) => {
+                map([("v", v), ("content", Some(cbor::bytes(&e.content.0))), ("details", opt(&e.details))])
+            }
+            Self::Unknown => return None,
+        };
+        Some(cbor::encode(value))
+    }
+
+    /// Reads the payload of a statement of `kind`. The second part names what was not understood.
+    pub(crate) fn decode(kind: &str, payload: &[u8]) -> Result<(Self, Vec<String>), Failure> {
+        let what = format!("the body of a {kind} statement");
+        let mut fields = Fields::new(cbor::decode(payload, &what)?, &what)?;
+        let version = fields.uint("v")?;
+        let closed = matches!(kind, "ledger" | "key");
+        if version != VERSION {
+            let what = format!("version {version} of kind '{kind}'");
+            if closed {
+                return Err(Failure::new(Class::Unsupported, what));
+            }
+            return Ok((Self::Unknown, vec![what]));
+        }
+        let mut nested = Vec::new();
+        let body = match kind {
+            "ledger" => Self::Ledger(read_ledger(&mut fields)?),
+            "key" => Self::Key(read_key_change(&mut fields)?),
+            "prompt" => Self::Prompt(Prompt { content: fields.descriptor("content")? }),
+            "session" => Self::Session(read_session(&mut fields, &mut nested)?),
+            "render" => Self::Render(read_render(&mut fields, &mut nested)?),
+            "run" => Self::Run(read_run(&mut fields, &mut nested)?),
+            "snapshot" => Self::Snapshot(Snapshot {
+                manifest: fields.descriptor("manifest")?,
+                commit: fields.opt("commit").map(|c| commit(&c)).transpose()?,
+                tag: fields.opt_text("tag")?.map(|tag| token(tag, "tag")).transpose()?,
+                lint_errors: fields.uint("lint-errors")?,
+                lint_warnings: fields.uint("lint-warnings")?,
+            }),
+            "import" => Self::Import(Import {
+                format: token(fields.text("format")?, "format")?,
+                content: fields.descriptor("content")?,
+                checked: tokens(&mut fields, "checked", 16)?,
+                details: fields.opt_descriptor("details")?,
+            }),
+            "erase" => Self::Erase(Erase {
+                content: Address(fields.fixed("content")?),
+                details: fields.opt_descriptor("details")?,
+            }),
+            _ => return Ok((Self::Unknown, vec![format!("kind '{kind}'")])),
+        };
+        if closed {
+            fields.end()?;
+            return Ok((body, Vec::new()));
+        }
+        let rest = fields.rest().into_iter().map(|field| format!("field '{}'", shown(&field)));
+        Ok((body, rest.chain(nested).collect()))
+    }
+}
+
+fn enrolment(e: &Enrolment) -> Value {
+    map([("identity", Some(Value::from(e.identity.as_str()))), ("key", Some(cbor::bytes(&e.key.to_bytes())))])
+}
+
+fn ids(ids: &[EntryId]) -> Value {
+    Value::Array(ids.iter().map(|id| cbor::bytes(&id.0)).collect())
+}
+
+fn words(words: &[String]) -> Value {
+    Value::Array(words.iter().map(|word| Value::from(word.as_str())).collect())
+}
+
+fn previous(p: &Previous) -> Value {
+    map([
+        ("ledger", Some(cbor::bytes(&p.ledger.0))),
+        ("size", Some(Value::from(p.head.size))),
+        ("root", Some(cbor::bytes(&p.head.root))),
+    ])
+}
+
+fn key_change(change: &KeyChange) -> Value {
+    let op = |name: &str| Some(Value::from(name));
+    let v = Some(Value::from(VERSION));
+    match change {
+        KeyChange::Enrol { who, roles, acting_for } => map([
+            ("v", v),
+            ("op", op("enrol")),
+            ("identity", Some(Value::from(who.identity.as_str()))),
+            ("key", Some(cbor::bytes(&who.key.to_bytes()))),
+            ("roles", Some(Value::Array(roles.names().into_iter().map(Value::from).collect()))),
+            ("for", acting_for.as_deref().map(Value::from)),
+        ]),
+        KeyChange::Revoke { kid, since } => map([
+            ("v", v),
+            ("op", op("revoke")),
+            ("kid", Some(cbor::bytes(&kid.0))),
+            ("since", since.map(|id| cbor::bytes(&id.0))),
+        ]),
+        KeyChange::Rotate { key } => {
+            map([("v", v), ("op", op("rotate")), ("key", Some(cbor::bytes(&key.to_bytes())))])
+        }
+        KeyChange::Checkpoint { key } => {
+            map([("v", v), ("op", op("checkpoint")), ("key", Some(cbor::bytes(&key.to_bytes())))])
+        }
+    }
+}
+
+fn used(u: &Used) -> Value {
+    map([
+        ("ref", Some(Value::from(u.reference.as_str()))),
+        ("gate", u.gate.as_deref().map(Value::from)),
+        ("content", Some(cbor::descriptor(&u.content))),
+    ])
+}
+
+fn target(t: &Target) -> Value {
+    map([("commit", Some(cbor::bytes(&t.commit))), ("dirty", Some(Value::Bool(t.dirty)))])
+}
+
+fn cited(c: &Cited) -> Value {
+    map([
+        ("entry", Some(cbor::bytes(&c.entry.0))),
+        ("ledger", c.foreign.as_ref().map(|f| cbor::bytes(&f.ledger.0))),
+        ("evidence", c.foreign.as_ref().map(|f| cbor::descriptor(&f.evidence))),
+        ("trusted", c.foreign.as_ref().map(|f| Value::Bool(f.trusted))),
+    ])
+}
+
+fn read_ledger(fields: &mut Fields<'_>) -> Result<Ledger, Failure> {
+    let name = fields.text("name")?;
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    if !(1..=64).contains(&name.len()) || !name.bytes().all(allowed) {
+        return Err(fields.wrong("name", "1 to 64 of a-z, 0-9, '.' and '-'"));
+    }
+    let mut admins = Vec::new();
+    for item in fields.array("admins", MAX_LIST)? {
+        let mut item = Fields::new(item, "an admin")?;
+        let who = Enrolment {
+            identity: identity(item.text("identity")?)?,
+            key: PublicKey::new(&item.fixed::<32>("key")?)?,
+        };
+        item.end()?;
+        if admins.iter().any(|other: &Enrolment| other.key == who.key) {
+            return Err(Failure::malformed("the genesis lists one admin key twice"));
+        }
+        admins.push(who);
+    }
+    let previous = fields.opt("previous").map(|value| {
+        let mut fields = Fields::new(value, "'previous'")?;
+        let ledger = EntryId(fields.fixed("ledger")?);
+        let head = Head { size: fields.uint("size")?, root: fields.fixed("root")? };
+        fields.end()?;
+        Ok::<_, Failure>(Previous { ledger, head })
+    });
+    let checkpoint_key = PublicKey::new(&fields.fixed::<32>("checkpoint-key")?)?;
+    if admins.iter().any(|admin| admin.key == checkpoint_key) {
+        return Err(Failure::malformed(
+            "the checkpoint key is an admin's key; it belongs to the store alone",
+        ));
+    }
+    Ok(Ledger {
+        name,
+        admins,
+        checkpoint_key,
+        nonce: fields.fixed("nonce")?,
+        previous: previous.transpose()?,
+    })
+}
+
+fn read_key_change(fields: &mut Fields<'_>) -> Result<KeyChange, Failure> {
+    let op = fields.text("op")?;
+    Ok(match op.as_str() {
+        "enrol" => {
+            let names = texts(fields, "roles", 3)?;
+            let roles = Roles::from_names(names.iter().map(String::as_str));
+            let roles = roles.filter(|roles| roles.names() == names);
+            let who = Enrolment {
+                identity: identity(fields.text("identity")?)?,
+                key: PublicKey::new(&fields.fixed::<32>("key")?)?,
+            };
+            let acting_for = fields.opt_text("for")?.map(identity).transpose()?;
+            let sorted = "a sorted set of 'admin', 'agent' and 'user'";
+            let roles = roles.ok_or_else(|| fields.wrong("roles", sorted))?;
+            if acting_for.is_some() && !roles.agent {
+                return Err(Failure::malformed("only an agent can act for somebody"));
+            }
+            KeyChange::Enrol { who, roles, acting_for }
+        }
+        "revoke" => KeyChange::Revoke {
+            kid: Kid(fields.fixed("kid")?),
+            since: fields.opt_fixed::<32>("since")?.map(EntryId),
+        },
+        "rotate" => KeyChange::Rotate { key: PublicKey::new(&fields.fixed::<32>("key")?)? },
+        "checkpoint" => KeyChange::Checkpoint { key: PublicKey::new(&fields.fixed::<32>("key")?)? },
+        other => return Err(Failure::new(Class::Unsupported, format!("key operation '{}'", shown(other)))),
+    })
+}
+
+fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Session, Failure> {
+    let mut prompts: Vec<Used> = Vec::new();
+    for item in fields.array("prompts", MAX_LIST)? {
+        let used = read_used(item, "a prompt of a session", unknown)?;
+        if prompts.iter().any(|other| other.reference == used.reference) {
+            return Err(Failure::malformed(format!("the session names {} twice", used.reference)));
+        }
+        prompts.push(used);
+    }
+    if prompts.is_empty() {
+        return Err(fields.wrong("prompts", "a list of at least one prompt"));
+    }
+    let target = fields.opt("target").map(|value| {
+        let mut fields = Fields::new(value, "'target'")?;
+        let target = Target { commit: commit(&fields.take("commit")?)?, dirty: fields.bool("dirty")? };
+        unknown.extend(left_over(fields, "'target'"));
+        Ok::<_, Failure>(target)
+    });
+    let mut renders: Vec<EntryId> = Vec::new();
+    if let Some(items) = fields.opt_array("renders", MAX_LIST)? {
+        for item in items {
+            let id = as_fixed(&item).map(EntryId).ok_or_else(|| fields.wrong("renders", "a list of ids"))?;
+            if renders.contains(&id) {
+                return Err(Failure::malformed(format!("the session names {id} twice")));
+            }
+            renders.push(id);
+        }
+        if renders.is_empty() {
+            return Err(fields.wrong("renders", "a list of at least one render"));
+        }
+    }
+    Ok(Session {
+        prompts,
+        details: fields.descriptor("details")?,
+        tool: token(fields.text("tool")?, "tool")?,
+        catalog: token(fields.text("catalog")?, "catalog")?,
+        lint_warnings: fields.uint("lint-warnings")?,
+        target: target.transpose()?,
+        attachments: fields.opt_descriptor("attachments")?,
+        snapshot: fields.opt_fixed("snapshot")?.map(EntryId),
+        renders,
+    })
+}
+
+fn read_used(item: Value, what: &str, unknown: &mut Vec<String>) -> Result<Used, Failure> {
+    let mut item = Fields::new(item, what)?;
+    let used = Used {
+        reference: reference(item.text("ref")?)?,
+        gate: item.opt_text("gate")?.map(|gate| token(gate, "gate")).transpose()?,
+        content: item.descriptor("content")?,
+    };
+    unknown.extend(left_over(item, "a prompt"));
+    Ok(used)
+}
+
+fn read_render(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Render, Failure> {
+    let options = tokens(fields, "options", 16)?;
+    if !options.is_sorted_by(|a, b| a < b) {
+        return Err(fields.wrong("options", "an ascending list"));
+    }
+    Ok(Render {
+        prompt: read_used(fields.take("prompt")?, "the prompt of a render", unknown)?,
+        engine: token(fields.text("engine")?, "engine")?,
+        tool: token(fields.text("tool")?, "tool")?,
+        options,
+        variables: fields.fixed("variables")?,
+        input: fields.opt_fixed("input")?,
+        output: fields.descriptor("output")?,
+    })
+}
+
+fn read_run(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Run, Failure> {
+    let mut sessions: Vec<Cited> = Vec::new();
+    for item in fields.array("sessions", MAX_LIST)? {
+        let mut item = Fields::new(item, "a session of a run")?;
+        let entry = EntryId(item.fixed("entry")?);
+        let foreign = match item.opt_fixed::<32>("ledger")? {
+            None => None,
+            Some(ledger) => Some(Foreign {
+                ledger: EntryId(ledger),
+                evidence: item.descriptor("evidence")?,
+                trusted: item.bool("trusted")?,
+            }),
+        };
+        unknown.extend(left_over(item, "a session"));
+        if sessions.iter().any(|other| other.entry == entry) {
+            return Err(Failure::malformed(format!("the run names {entry} twice")));
+        }
+        sessions.push(Cited { entry, foreign });
+    }
+    Ok(Run { record: fields.descriptor("record")?, manifest: fields.opt_descriptor("manifest")?, sessions })
+}
+
+fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
+    fields.rest().into_iter().map(|field| format!("field '{}' of {of}", shown(&field))).collect()
+}
+
+fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
+    let items = fields.array(key, max)?;
+    let text = |value: Value| value.into_text().map_err(|_| fields.wrong(key, "a list of texts"));
+    items.into_iter().map(text).collect()
+}
+
+fn tokens(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
+    texts(fields, key, max)?.into_iter().map(|text| token(text, key)).collect()
+}
+
+fn commit(value: &Value) -> Result<Vec<u8>, Failure> {
+    let id = as_fixed::<20>(value).map(Vec::from).or_else(|| as_fixed::<32>(value).map(Vec::from));
+    id.ok_or_else(|| Failure::malformed("a commit is not a string of 20 or 32 bytes"))
+}
