@@ -259,6 +259,7 @@ fn record_with_older_tool(world: &World, tool: &str) {
         prompts: &["P00".to_owned()],
         details: BTreeMap::from([("developer".to_owned(), "ethan".to_owned())]),
         target: None,
+        renders: &[],
         attachments: &[],
         allow_secret: None,
         lint: promptos::catalog::Policy::default(),

@@ -143,6 +143,7 @@ fn session(at: u64) -> (Body, Vec<Vec<u8>>) {
         target: None,
         attachments: None,
         snapshot: None,
+        renders: Vec::new(),
     });
     (body, texts.into_iter().map(|(_, text)| text).chain([details]).collect())
 }

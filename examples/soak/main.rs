@@ -60,6 +60,7 @@ fn write(path: &Path, name: &str, sessions: usize) {
                 .map(|(name, text)| (name.to_owned(), text.to_owned()))
                 .into(),
             target: None,
+            renders: &[],
             attachments: &[],
             allow_secret: None,
             lint: promptos::catalog::Policy::default(),

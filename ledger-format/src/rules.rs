@@ -275,17 +275,10 @@ fn judge_rights<V: View>(
             require(roles.user, "user")?;
             bind(view, signer, [(s.name.as_str(), prompt.content.blake3)])
         }
-        Body::Session(session) => {
+        Body::Session(_) | Body::Render(_) => {
             require(roles.user || roles.agent, "user or agent")?;
-            bind(
-                view,
-                signer,
-                session.prompts.iter().map(|used| (used.reference.as_str(), used.content.blake3)),
-            )
-        }
-        Body::Render(render) => {
-            require(roles.user || roles.agent, "user or agent")?;
-            bind(view, signer, [(render.prompt.reference.as_str(), render.prompt.content.blake3)])
+            let used = s.body.used().iter();
+            bind(view, signer, used.map(|used| (used.reference.as_str(), used.content.blake3)))
         }
         Body::Run(_) => require(roles.user || roles.agent, "user or agent").map(|()| Vec::new()),
         Body::Import(_) => require(roles.user, "user").map(|()| Vec::new()),

@@ -526,6 +526,12 @@ impl<'a> Context<'a> {
         seconds(SystemTime::now())
     }
 
+    /// The name of a new session or render: its time, and something that nobody else has.
+    pub(crate) fn new_id(&self, now: u64) -> Result<String> {
+        let time = promptos::ledger::rfc3339(now).replace(['-', ':'], "").replace('T', "-");
+        Ok(format!("{}-{}", time.trim_end_matches('Z'), hex::encode(self.random::<4>()?)))
+    }
+
     pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
         getrandom::fill(&mut bytes)

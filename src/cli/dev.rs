@@ -1,11 +1,11 @@
 use super::context::Context;
 use super::ui::{one_line, safe};
-use super::{export, git};
+use super::{export, git, lookup};
 use clap::Args;
-use ledger_format::{Body, Kid, Target};
+use ledger_format::{Address, Body, Kid, Target};
 use promptos::catalog::{Catalog, Finding};
 use promptos::error::{Error, Kind, Result};
-use promptos::ledger::rfc3339 as time;
+use promptos::ledger::Entry;
 use promptos::session::{SESSION_FILE, SessionRequest, ci, in_force, plan_session, session_json};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -31,6 +31,9 @@ pub(crate) struct Dev {
     /// What the session is about
     #[arg(long, default_value = "", hide_default_value = true)]
     notes: String,
+    /// A recorded render that the session used; its prompt counts as named. May be repeated
+    #[arg(long, value_name = "ENTRY")]
+    render: Vec<String>,
     /// A file to keep with the session; may be repeated
     #[arg(long, value_name = "FILE")]
     attach: Vec<PathBuf>,
@@ -49,7 +52,9 @@ impl Dev {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let locator = self.catalog.locator()?;
         let catalog = context.catalog_from(locator.as_ref())?;
-        if self.prompts.iter().all(|id| id.trim().is_empty()) {
+        let renders = self.renders(context)?;
+        let prompts = self.prompts(&catalog, &renders)?;
+        if prompts.is_empty() {
             return Err(no_prompts(&catalog));
         }
         let now = context.now()?;
@@ -70,15 +75,10 @@ impl Dev {
         ];
         let details: BTreeMap<String, String> =
             details.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
-        let prompts: Vec<String> = self.prompts.iter().map(|id| id.trim().to_owned()).collect();
-        let id = format!(
-            "{}-{}",
-            time(now).replace(['-', ':'], "").replace('T', "-").trim_end_matches('Z'),
-            hex::encode(context.random::<4>()?)
-        );
         let request = SessionRequest {
-            id,
+            id: context.new_id(now)?,
             prompts: &prompts,
+            renders: &renders,
             details,
             target: git::commit(&context.dir)?.map(|(commit, dirty)| Target { commit, dirty }),
             attachments: &self.attach,
@@ -142,6 +142,7 @@ impl Dev {
                 })).collect::<Vec<_>>(),
                 "catalog": session.catalog,
                 "snapshot": snapshot.map(|snapshot| snapshot.statement.id.to_string()),
+                "renders": session.renders.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "artifact": artifact,
             }));
         }
@@ -170,6 +171,49 @@ impl Dev {
         };
         let document = session_json(&ledger, &entry)?;
         context.ui.line(&ci::block(&document, &shown.to_string_lossy()))
+    }
+}
+
+impl Dev {
+    fn renders(&self, context: &Context<'_>) -> Result<Vec<Entry>> {
+        if self.render.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ledger = context.read()?;
+        let render = |wanted: &String| {
+            let entry = lookup::entry(&ledger, wanted)?;
+            if matches!(entry.statement.body, Body::Render(_)) {
+                return Ok(entry);
+            }
+            let what = one_line(&entry.statement.subject(), 80);
+            Err(Error::failed(format!("entry {} is {what}, no render", entry.index))
+                .hint("promptos prompt render --record records one; promptos log --kind render lists them"))
+        };
+        self.render.iter().map(render).collect()
+    }
+
+    /// The prompts as named, and those of the renders.
+    fn prompts(&self, catalog: &Catalog, renders: &[Entry]) -> Result<Vec<String>> {
+        let named = self.prompts.iter().map(|id| id.trim()).filter(|id| !id.is_empty());
+        let mut prompts: Vec<String> = named.map(str::to_owned).collect();
+        let mut refs: Vec<String> = Vec::new();
+        refs.extend(prompts.iter().filter_map(|id| Some(catalog.resolve(id).ok()?.reference())));
+        for render in renders {
+            let Body::Render(body) = &render.statement.body else { continue };
+            let reference = &body.prompt.reference;
+            let found = catalog.resolve(reference)?;
+            if Address::of(&found.bytes) != body.prompt.content.blake3 {
+                return Err(Error::findings(format!(
+                    "{reference} is not in the catalog as it was rendered in entry {}",
+                    render.index
+                )));
+            }
+            if !refs.contains(reference) {
+                prompts.push(reference.clone());
+                refs.push(reference.clone());
+            }
+        }
+        Ok(prompts)
     }
 }
 

@@ -2,7 +2,7 @@ use super::context::Context;
 use super::lookup;
 use super::ui::{BOLD, DIM, WARN, one_line, safe};
 use clap::Args;
-use ledger_format::{Body, KeyChange, ManifestFile, Statement};
+use ledger_format::{Body, Descriptor, KeyChange, ManifestFile, Statement};
 use promptos::error::Result;
 use promptos::ledger::rfc3339 as time;
 use promptos::ledger::{BlobState, Entry, Ledger};
@@ -140,6 +140,7 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
             let mut lines: Vec<_> = used.collect();
             lines.push(("versions", format!("promptos {}, catalog {}", session.tool, session.catalog)));
             lines.extend(session.snapshot.iter().map(|id| ("snapshot", id.to_string())));
+            lines.extend(session.renders.iter().map(|id| ("render", id.to_string())));
             lines.push(("lint", format!("passed, {} warnings", session.lint_warnings)));
             lines.extend(session.target.iter().map(|target| {
                 (
@@ -151,6 +152,21 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
                     ),
                 )
             }));
+            lines
+        }
+        Body::Render(render) => {
+            let Descriptor { blake3, media_type, size, .. } = &render.output;
+            let mut lines = vec![
+                ("prompt", format!("{} {}", render.prompt.reference, render.prompt.content.blake3)),
+                ("output", format!("{blake3} {media_type} {size} bytes")),
+                ("sha256", hex::encode(render.output.sha256)),
+                ("engine", format!("{}, promptos {}", render.engine, render.tool)),
+            ];
+            lines.extend(render.options.iter().map(|option| ("option", option.clone())));
+            lines.push(("variables", format!("committed to as {}", hex::encode(render.variables))));
+            lines.extend(
+                render.input.iter().map(|c| ("input", format!("committed to as {}", hex::encode(c)))),
+            );
             lines
         }
         Body::Run(run) => {

@@ -66,7 +66,8 @@ impl Verify {
                 "contents": evidence.blobs.len(),
                 "erased": evidence.erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "sessions": super::show::sessions_json(&statement.body),
-                "snapshot": cited_snapshot(&evidence).map(|cited| json!({"name": cited.name, "entry": cited.id.to_string()})),
+                "snapshot": cited(&evidence, "snapshot").map(name_json).next(),
+                "renders": cited(&evidence, "render").map(name_json).collect::<Vec<_>>(),
                 "nested": evidence.nested.iter().map(|e| e.subject.statement.id.to_string()).collect::<Vec<_>>(),
                 "unexpected": evidence.unexpected,
             }))?;
@@ -167,11 +168,11 @@ fn print(
     line("signer", format!("{} {DIM}{}{DIM:#}", safe(&statement.issuer), statement.kid))?;
     line("time", format!("{} {DIM}as claimed{DIM:#}", time(statement.time)))?;
     line("ledger", format!("{} {DIM}as of {} entries{DIM:#}", evidence.checkpoint.origin, head.size))?;
-    if let Some(cited) = cited_snapshot(evidence) {
-        line(
-            "snapshot",
-            format!("{} {DIM}{}, as its signer says{DIM:#}", one_line(&cited.name, 120), cited.id),
-        )?;
+    for kind in ["snapshot", "render"] {
+        for cited in cited(evidence, kind) {
+            let name = one_line(&cited.name, 120);
+            line(kind, format!("{name} {DIM}{}, as its signer says{DIM:#}", cited.id))?;
+        }
     }
     if let Body::Snapshot(snapshot) = &statement.body {
         if let Some(commit) = &snapshot.commit {
@@ -181,26 +182,28 @@ fn print(
         let files = evidence.blobs.keys().filter(|address| **address != snapshot.manifest.blake3).count();
         line("contents", format!("{files} {DIM}the exact bytes are here{DIM:#}"))?;
     }
-    if let Body::Session(session) = &statement.body {
-        for used in &session.prompts {
-            let erased = evidence.erased.contains(&used.content.blake3);
-            let state = if erased { "erased" } else { "the exact bytes are here" };
-            line(
-                "prompt",
-                format!(
-                    "{} {DIM}{}, {} bytes, {state}{DIM:#}",
-                    safe(&used.reference),
-                    short(&used.content.blake3.to_string()),
-                    used.content.size
-                ),
-            )?;
-        }
-        if let Some(details) =
-            evidence.blobs.get(&session.details.blake3).and_then(|blob| Details::parse(blob).ok())
-        {
-            for (name, text) in &details.fields {
-                line(&one_line(name, 9), one_line(text, 300))?;
-            }
+    for used in statement.body.used() {
+        let erased = evidence.erased.contains(&used.content.blake3);
+        let state = if erased { "erased" } else { "the exact bytes are here" };
+        line(
+            "prompt",
+            format!(
+                "{} {DIM}{}, {} bytes, {state}{DIM:#}",
+                safe(&used.reference),
+                short(&used.content.blake3.to_string()),
+                used.content.size
+            ),
+        )?;
+    }
+    if let Body::Render(render) = &statement.body {
+        line("output", format!("{} {DIM}{} bytes{DIM:#}", render.output.blake3, render.output.size))?;
+    }
+    if let Body::Session(session) = &statement.body
+        && let Some(blob) = evidence.blobs.get(&session.details.blake3)
+        && let Ok(details) = Details::parse(blob)
+    {
+        for (name, text) in &details.fields {
+            line(&one_line(name, 9), one_line(text, 300))?;
         }
     }
     for nested in &evidence.nested {
@@ -238,11 +241,18 @@ fn print(
     }
 }
 
-/// The snapshot that a session stands under.
-fn cited_snapshot(evidence: &Evidence) -> Option<&Statement> {
-    let Body::Session(session) = &evidence.subject.statement.body else { return None };
-    let mut statements = evidence.entries.iter().map(|item| &item.statement);
-    statements.find(|statement| Some(statement.id) == session.snapshot)
+/// The statements of a kind that a session cites: the snapshot that it stands under, the renders that it used.
+fn cited<'e>(evidence: &'e Evidence, kind: &'static str) -> impl Iterator<Item = &'e Statement> {
+    let cites = match &evidence.subject.statement.body {
+        body @ Body::Session(_) => body.cites(),
+        _ => Vec::new(),
+    };
+    let statements = evidence.entries.iter().map(|item| &item.statement);
+    statements.filter(move |statement| cites.contains(&(statement.id, Some(kind))))
+}
+
+fn name_json(cited: &Statement) -> serde_json::Value {
+    json!({"name": cited.name, "entry": cited.id.to_string()})
 }
 
 /// What the run's signer said of a session of another ledger.

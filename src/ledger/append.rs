@@ -51,11 +51,10 @@ impl Content {
         let address = self.descriptor().blake3;
         match (self, body) {
             (Self::File(_, path), _) => path.display().to_string(),
-            (_, Body::Session(session)) => {
-                let used = session.prompts.iter().find(|used| used.content.blake3 == address);
+            (_, body) => {
+                let used = body.used().iter().find(|used| used.content.blake3 == address);
                 used.map_or_else(|| address.to_string(), |used| format!("the prompt {}", used.reference))
             }
-            _ => address.to_string(),
         }
     }
 

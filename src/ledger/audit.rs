@@ -329,8 +329,7 @@ impl<'a> Audit<'a> {
     fn note_refs(&mut self, at: u64, statement: &Statement) {
         let refs: Vec<&str> = match &statement.body {
             Body::Prompt(_) => vec![&statement.name],
-            Body::Session(session) => session.prompts.iter().map(|used| used.reference.as_str()).collect(),
-            _ => Vec::new(),
+            body => body.used().iter().map(|used| used.reference.as_str()).collect(),
         };
         for reference in refs {
             if !self.bound_by.contains_key(reference) {

@@ -54,8 +54,8 @@ impl Ledger {
                 Body::Prompt(prompt) if prompt.content.blake3 == *content => {
                     refs.insert(entry.statement.name.clone());
                 }
-                Body::Session(session) => {
-                    let used = session.prompts.iter().filter(|used| used.content.blake3 == *content);
+                body @ (Body::Session(_) | Body::Render(_)) => {
+                    let used = body.used().iter().filter(|used| used.content.blake3 == *content);
                     refs.extend(used.map(|used| used.reference.clone()));
                 }
                 Body::Run(run) => {

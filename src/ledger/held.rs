@@ -66,9 +66,6 @@ impl Ledger {
 fn binds(entry: &Entry, reference: &str, content: &Address) -> bool {
     match &entry.statement.body {
         Body::Prompt(prompt) => entry.statement.name == reference && prompt.content.blake3 == *content,
-        Body::Session(session) => {
-            session.prompts.iter().any(|used| used.reference == reference && used.content.blake3 == *content)
-        }
-        _ => false,
+        body => body.used().iter().any(|used| used.reference == reference && used.content.blake3 == *content),
     }
 }

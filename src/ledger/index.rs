@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use ledger_format::evidence::Evidence;
 use ledger_format::rules::{Binding, Change, KeyRecord, View};
-use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Statement};
+use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Statement, Used};
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
@@ -118,12 +118,10 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
     let cites = |id: &EntryId| (key(Table::CitedBy, &[&id.0, &at]), Vec::new());
     rows.extend(s.body.contents().into_iter().map(|d| content(&d.blake3)));
     let uses = |used: &Used| (key(Table::RefUse, &[used.reference.as_bytes(), &[0], &at]), Vec::new());
+    rows.extend(s.body.used().iter().map(uses));
     match &s.body {
-        Body::Session(session) => {
-            rows.extend(session.prompts.iter().map(uses));
-            rows.extend(session.snapshot.iter().chain(&session.renders).map(cites));
-        }
-        Body::Render(render) => rows.extend([uses(&render.prompt), content(&render.output.blake3)]),
+        Body::Session(session) => rows.extend(session.snapshot.iter().chain(&session.renders).map(cites)),
+        Body::Render(render) => rows.push(content(&render.output.blake3)),
         Body::Run(run) => rows.extend(run.sessions.iter().map(|cited| cites(&cited.entry))),
         _ => {}
     }

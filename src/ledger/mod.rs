@@ -239,15 +239,15 @@ impl Ledger {
         self.entries_at(&index::key(index::Table::Content, &[&content.0]), false, usize::MAX)
     }
 
-    /// The sessions that used this ref, oldest first.
+    /// The sessions and renders that used this ref, oldest first.
     ///
     /// # Errors
     /// As [`Self::entry`].
-    pub fn sessions_using(&self, reference: &str) -> Result<Vec<Entry>> {
+    pub fn using(&self, reference: &str) -> Result<Vec<Entry>> {
         self.entries_at(&index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]), false, usize::MAX)
     }
 
-    /// The runs that cite this session, or the sessions that cite this snapshot, oldest first.
+    /// The runs that cite this session, or the sessions that cite this snapshot or render, oldest first.
     ///
     /// # Errors
     /// As [`Self::entry`].

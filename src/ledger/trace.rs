@@ -5,7 +5,7 @@ use super::evidence::foreign_evidence;
 use super::{Entry, Ledger};
 use crate::error::{Kind, Result};
 use crate::store::BlobState;
-use ledger_format::{Address, Body, Cited, Descriptor, EntryId, Kid, Statement};
+use ledger_format::{Address, Body, Cited, Descriptor, EntryId, Kid, Statement, Used};
 use serde::Serialize;
 use sha2::Digest as _;
 
@@ -93,7 +93,7 @@ impl Ledger {
     /// When the store cannot be read; what does not hold is a step's verdict.
     pub fn trace_entry(&self, entry: &Entry) -> Result<Traced> {
         let used_by = match &entry.statement.body {
-            Body::Session(_) | Body::Snapshot(_) => self.users(&entry.statement.id)?,
+            Body::Session(_) | Body::Snapshot(_) | Body::Render(_) => self.users(&entry.statement.id)?,
             Body::Prompt(prompt) => self.users_of(&entry.statement.name, &prompt.content.blake3)?,
             _ => Vec::new(),
         };
@@ -140,21 +140,23 @@ impl Ledger {
         let statements = foreign.iter().map(|evidence| &evidence.subject.statement);
         let mut bodies = std::iter::once(&first.statement).chain(statements).map(|s| &s.body);
         let named = bodies.clone().flat_map(Body::contents).find(|d| d.blake3 == *address);
-        let prompt = bodies.find_map(|body| match body {
-            Body::Session(session) => session.prompts.iter().find(|used| used.content.blake3 == *address),
+        let prompt = bodies.find_map(|body| body.used().iter().find(|used| used.content.blake3 == *address));
+        let output = match &first.statement.body {
+            Body::Render(render) => Some(&render.output).filter(|output| output.blake3 == *address),
             _ => None,
-        });
+        };
         let in_catalog = listed.and_then(|file| file.reference.clone());
         let (what, name) = match (&first.statement.body, prompt, listed) {
             (_, Some(used), _) => ("prompt", used.reference.clone()),
             (Body::Prompt(_), ..) => ("prompt", first.statement.name.clone()),
             (.., Some(file)) => in_catalog.map_or(("file", file.path.clone()), |name| ("prompt", name)),
+            (Body::Render(_), ..) => ("output", first.statement.name.clone()),
             _ => ("content", first.statement.subject()),
         };
         let mut to = Vec::new();
-        if let Some(descriptor) = named.or(listed.map(|file| &file.content)) {
+        if let Some(descriptor) = named.or(listed.map(|file| &file.content)).or(output) {
             let mut step = self.content_step(what, &name, descriptor)?;
-            if listed.is_some_and(|file| !file.kept)
+            if (output.is_some() || listed.is_some_and(|file| !file.kept))
                 && let Some(content) = step.content.as_mut().filter(|content| content.state == "missing")
             {
                 content.state = "listed";
@@ -165,7 +167,15 @@ impl Ledger {
         let mut used_by = Vec::new();
         for entry in &entries {
             let mut step = self.step(entry)?;
-            if matches!(entry.statement.body, Body::Session(_) | Body::Snapshot(_)) {
+            // An output comes from its renders; nothing uses it.
+            if output.is_some()
+                && let Some(to) = to.first_mut()
+            {
+                used_by.extend(self.users(&entry.statement.id)?);
+                to.steps.push(step);
+                continue;
+            }
+            if matches!(entry.statement.body, Body::Session(_) | Body::Snapshot(_) | Body::Render(_)) {
                 step.steps = self.users(&entry.statement.id)?;
             }
             used_by.push(step);
@@ -173,18 +183,18 @@ impl Ledger {
         Ok(Some(Traced { to, used_by }))
     }
 
-    /// The runs that cite a session, or the sessions that stood under a snapshot.
+    /// The runs that cite a session, or the sessions that cite a snapshot or render.
     fn users(&self, cited: &EntryId) -> Result<Vec<Step>> {
         self.citing(cited)?.iter().map(|run| self.bare_step(run)).collect()
     }
 
-    /// The sessions that used a ref with this content, each with its runs.
+    /// The sessions and renders that used a ref with this content, each with what cites it.
     fn users_of(&self, reference: &str, content: &Address) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
-        for entry in self.sessions_using(reference)? {
-            let Body::Session(session) = &entry.statement.body else { continue };
-            let same = |used: &&ledger_format::Used| used.reference == reference;
-            if session.prompts.iter().find(same).is_some_and(|used| used.content.blake3 == *content) {
+        for entry in self.using(reference)? {
+            let same = |used: &&Used| used.reference == reference;
+            let used = entry.statement.body.used().iter().find(same);
+            if used.is_some_and(|used| used.content.blake3 == *content) {
                 let mut step = self.bare_step(&entry)?;
                 step.steps = self.users(&entry.statement.id)?;
                 steps.push(step);
@@ -221,15 +231,12 @@ impl Ledger {
                     step.steps.push(self.cited_step(cited)?);
                 }
             }
-            Body::Session(session) => {
-                if let Some(id) = &session.snapshot {
-                    step.steps.push(match self.by_id(id)? {
-                        Some(snapshot) => self.bare_step(&snapshot)?,
-                        None => unknown_entry("snapshot", id, "it is not in this ledger"),
+            Body::Session(_) => {
+                for (id, kind) in entry.statement.body.cites() {
+                    step.steps.push(match self.by_id(&id)? {
+                        Some(cited) => self.bare_step(&cited)?,
+                        None => unknown_entry(kind.unwrap_or("entry"), &id, "it is not in this ledger"),
                     });
-                }
-                for used in &session.prompts {
-                    step.steps.push(self.content_step("prompt", &used.reference, &used.content)?);
                 }
             }
             Body::Prompt(prompt) => {
@@ -244,6 +251,9 @@ impl Ledger {
                 step.steps.push(self.content_step("record", &import.format, &import.content)?);
             }
             _ => {}
+        }
+        for used in entry.statement.body.used() {
+            step.steps.push(self.content_step("prompt", &used.reference, &used.content)?);
         }
         Ok(step)
     }
@@ -267,20 +277,16 @@ impl Ledger {
         let mut entry = signed(evidence.subject.proof.index, statement);
         entry.ledger = Some(hex::encode(foreign.ledger.0));
         entry.trusted = Some(foreign.trusted);
-        let (prompts, snapshot) = match &statement.body {
-            Body::Session(session) => (session.prompts.as_slice(), session.snapshot),
-            _ => (&[][..], None),
-        };
-        // Opening the evidence has checked this statement too.
-        let snapshot =
-            evidence.entries.iter().filter(|item| Some(item.statement.id) == snapshot).map(|item| {
-                let mut entry = signed(item.proof.index, &item.statement);
-                entry.ledger = Some(hex::encode(foreign.ledger.0));
-                let (what, name) = (item.statement.kind.clone(), item.statement.name.clone());
-                let verdict = "ok".to_owned();
-                Step { what, name, entry: Some(entry), content: None, verdict, note: None, steps: Vec::new() }
-            });
-        let step = |used: &ledger_format::Used| {
+        let cites: Vec<EntryId> = statement.body.cites().into_iter().map(|(id, _)| id).collect();
+        // Opening the evidence has checked these statements too.
+        let cited = evidence.entries.iter().filter(|item| cites.contains(&item.statement.id)).map(|item| {
+            let mut entry = signed(item.proof.index, &item.statement);
+            entry.ledger = Some(hex::encode(foreign.ledger.0));
+            let (what, name) = (item.statement.kind.clone(), item.statement.name.clone());
+            let verdict = "ok".to_owned();
+            Step { what, name, entry: Some(entry), content: None, verdict, note: None, steps: Vec::new() }
+        });
+        let step = |used: &Used| {
             // Opening the evidence has checked every content in it.
             let erased = evidence.erased.contains(&used.content.blake3);
             let content = Some(found(&used.content, if erased { "erased" } else { "present" }));
@@ -294,7 +300,7 @@ impl Ledger {
             content: None,
             verdict: "ok".to_owned(),
             note: None,
-            steps: snapshot.chain(prompts.iter().map(step)).collect(),
+            steps: cited.chain(statement.body.used().iter().map(step)).collect(),
         })
     }
 

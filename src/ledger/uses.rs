@@ -24,6 +24,8 @@ pub struct RefUses {
     pub snapshots: Vec<(u64, Address)>,
     /// The sessions that used it.
     pub sessions: Vec<u64>,
+    /// Its renders.
+    pub renders: Vec<u64>,
 }
 
 /// Who said something, and when.
@@ -110,6 +112,11 @@ impl Ledger {
                         of.bound.get_or_insert((used.content.blake3, at));
                         of.sessions.push(at);
                     }
+                }
+                Body::Render(render) => {
+                    let of = uses.refs.entry(render.prompt.reference.clone()).or_default();
+                    of.bound.get_or_insert((render.prompt.content.blake3, at));
+                    of.renders.push(at);
                 }
                 Body::Run(run) => {
                     let cited = run.sessions.iter().filter(|cited| cited.foreign.is_none());

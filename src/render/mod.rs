@@ -19,7 +19,7 @@ mod tests;
 
 pub use engine::{Cause, ENGINE, Fault, Job, Limits, Ran, run};
 pub use fingerprint::Fingerprint;
-pub use output::{Message, Rendered};
+pub use output::{Form, Message, Rendered};
 pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};
 
 use crate::catalog::{Finding, Level, Position, Prompt, Rule, Severity, in_file};
@@ -41,9 +41,22 @@ const OUTSIDE: Rule = rule("render.outside", &[]);
 const LIMIT: Rule = rule("render.limit", &[]);
 const FAILED: Rule = rule("render.failed", &[]);
 
+/// All that a result depends on beside the prompt and the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inputs {
+    /// Every variable that has a value, `input_text` among them.
+    pub values: serde_json::Map<String, serde_json::Value>,
+    /// Whether what has no value counts as empty.
+    pub lenient: bool,
+    /// Whether the lines of block tags stay, and the last line end.
+    pub preserve_whitespace: bool,
+}
+
 /// What rendering came to.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// What the result was made from.
+    pub inputs: Inputs,
     /// What a model is to be given; `None` when a finding is an error.
     pub rendered: Option<Rendered>,
     /// By what others know this prompt with these values.
@@ -67,15 +80,10 @@ pub fn render(
     engine: impl FnOnce(&Job) -> Result<Ran>,
 ) -> Result<Outcome> {
     let variables::Resolved { values, explained, mut findings } = variables::resolve(prompt, given, policy);
-    let input_text = values.get(INPUT_TEXT).and_then(|value| value.as_str().map(str::to_owned));
     let fingerprint = Fingerprint::new(prompt, &values);
-    let ran = if prompt.is_template() {
-        let template = prompt.template.clone();
-        let lenient = policy.undefined.is_some_and(|level| level != Level::Error);
-        engine(&Job { template, values, lenient, preserve_whitespace: policy.preserve_whitespace, limits })?
-    } else {
-        Ran { variables: Some(std::collections::BTreeSet::new()), text: Ok(prompt.template.clone()) }
-    };
+    let lenient = policy.undefined.is_some_and(|level| level != Level::Error);
+    let inputs = Inputs { values, lenient, preserve_whitespace: policy.preserve_whitespace };
+    let ran = apply(prompt, &inputs, limits, engine)?;
     if let Some(used) = &ran.variables {
         variables::check_extra(prompt, given, used, policy, &mut findings);
         if policy.undefined == Some(Level::Warn) {
@@ -86,13 +94,8 @@ pub fn render(
             }));
         }
     }
-    let is_used = |name: &str| ran.variables.as_ref().is_some_and(|used| used.contains(name));
-    let rendered = match ran.text {
-        Ok(text) => {
-            // What the template already holds is not said twice.
-            let message = input_text.filter(|_| !is_used(INPUT_TEXT));
-            Some(Rendered::new(text, message))
-        }
+    let rendered = match put_together(ran, &inputs) {
+        Ok(rendered) => Some(rendered),
         Err(fault) => {
             findings.push(describe(prompt, &fault));
             None
@@ -103,7 +106,42 @@ pub fn render(
         findings.retain(|finding| finding.code != FAILED.code && finding.code != UNDEFINED.code);
     }
     let failed = findings.iter().any(Finding::is_error);
-    Ok(Outcome { rendered: rendered.filter(|_| !failed), fingerprint, variables: explained, findings })
+    let rendered = rendered.filter(|_| !failed);
+    Ok(Outcome { inputs, rendered, fingerprint, variables: explained, findings })
+}
+
+/// Renders again what was rendered before, from the same inputs; the inner error is the engine's.
+///
+/// # Errors
+/// Those of `engine`.
+pub fn again(
+    prompt: &Prompt,
+    inputs: &Inputs,
+    limits: Limits,
+    engine: impl FnOnce(&Job) -> Result<Ran>,
+) -> Result<Result<Rendered, Fault>> {
+    Ok(put_together(apply(prompt, inputs, limits, engine)?, inputs))
+}
+
+fn apply(
+    prompt: &Prompt,
+    inputs: &Inputs,
+    limits: Limits,
+    engine: impl FnOnce(&Job) -> Result<Ran>,
+) -> Result<Ran> {
+    let template = prompt.template.clone();
+    if !prompt.is_template() {
+        return Ok(Ran { variables: Some(std::collections::BTreeSet::new()), text: Ok(template) });
+    }
+    let Inputs { values, lenient, preserve_whitespace } = inputs.clone();
+    engine(&Job { template, values, lenient, preserve_whitespace, limits })
+}
+
+/// What the template already holds is not said twice.
+fn put_together(ran: Ran, inputs: &Inputs) -> Result<Rendered, Fault> {
+    let is_used = ran.variables.is_some_and(|used| used.contains(INPUT_TEXT));
+    let input = inputs.values.get(INPUT_TEXT).and_then(|value| value.as_str());
+    Ok(Rendered::new(ran.text?, input.filter(|_| !is_used).map(str::to_owned)))
 }
 
 /// A fault of the engine as a finding in the prompt's file.

@@ -1,5 +1,6 @@
 //! What a model is given: the system text and the messages, and how they are written.
 
+use crate::error::{Error, Result};
 use serde::Serialize;
 
 /// A rendered prompt.
@@ -20,6 +21,34 @@ pub struct Message {
     pub content: String,
 }
 
+/// How a rendered prompt is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As [`Rendered::to_text`] does.
+    Text,
+    /// An object with `system` and `messages`, indented, with a line end.
+    Json,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// The media type by which a record names the form.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain",
+            Self::Json => "application/json",
+        }
+    }
+
+    /// The form of a media type.
+    #[must_use]
+    pub fn of(media_type: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.media_type() == media_type)
+    }
+}
+
 /// A frame's line begins with at least so many `=`.
 const FRAME: usize = 3;
 
@@ -27,6 +56,21 @@ impl Rendered {
     pub(crate) fn new(system: String, user: Option<String>) -> Self {
         let message = |content| Message { role: "user", content };
         Self { system, messages: user.into_iter().map(message).collect() }
+    }
+
+    /// The bytes in a form.
+    ///
+    /// # Errors
+    /// None that input can cause.
+    pub fn to_bytes(&self, form: Form) -> Result<Vec<u8>> {
+        match form {
+            Form::Text => Ok(self.to_text().into_bytes()),
+            Form::Json => {
+                let text = serde_json::to_string_pretty(self);
+                let text = text.map_err(|e| Error::bug("a rendered prompt is not JSON").because(e))?;
+                Ok(format!("{text}\n").into_bytes())
+            }
+        }
     }
 
     /// As text for people and pipes, with a line end added.

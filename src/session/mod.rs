@@ -14,6 +14,7 @@ mod import;
 mod json;
 mod prompt;
 mod record;
+mod render;
 mod settings;
 mod shown;
 mod snapshot;
@@ -30,6 +31,7 @@ pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
 pub use prompt::{PlannedPrompt, plan_prompt};
 pub use record::{Planned, SessionRequest, plan_session};
+pub use render::{Disclosure, RenderRequest, Shown, plan_render, verify_render};
 pub use settings::{Separation, Settings, SnapshotPolicy};
 pub use shown::{one_line, plain, safe};
 pub use snapshot::{

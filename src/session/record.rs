@@ -24,6 +24,8 @@ pub struct SessionRequest<'a> {
     pub details: BTreeMap<String, String>,
     /// The state of the repository that was worked on.
     pub target: Option<Target>,
+    /// Renders that the session used.
+    pub renders: &'a [Entry],
     /// Files whose bytes are kept.
     pub attachments: &'a [PathBuf],
     /// Why secrets may be recorded, if they may.
@@ -149,6 +151,7 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
         target: request.target.clone(),
         attachments,
         snapshot: None,
+        renders: request.renders.iter().map(|render| render.statement.id).collect(),
     };
     let new = New { name: request.id.clone(), body: Body::Session(session), contents, next_log_key: None };
     Ok(Planned { new, prompts, warnings, remarks })
@@ -187,17 +190,23 @@ fn lint_and_resolve<'c>(
     let allowed = |finding: &Finding| finding.is_secret() && request.allow_secret.is_some();
     remarks.extend(findings.iter().filter(|f| allowed(f)).map(|f| format!("recorded as allowed: {f}")));
     findings.retain(|finding| !allowed(finding));
-    request.lint.apply(&mut findings);
-    if request.lint.fails(&findings) || findings.iter().any(Finding::is_secret) {
+    let findings = passed(findings, &request.lint)?;
+    match unknown {
+        Some(error) => Err(error),
+        None => Ok((prompts, findings)),
+    }
+}
+
+/// What lint found, when that is no reason to record nothing.
+pub(super) fn passed(mut findings: Vec<Finding>, lint: &catalog::Policy) -> Result<Vec<Finding>> {
+    lint.apply(&mut findings);
+    if lint.fails(&findings) || findings.iter().any(Finding::is_secret) {
         let what = if findings.iter().any(Finding::is_error) { "errors" } else { "warnings" };
         let text = catalog::render(&findings);
         let text = text.trim_end();
         return Err(Error::findings(format!("lint found {what}, so nothing was recorded\n{text}")));
     }
-    match unknown {
-        Some(error) => Err(error),
-        None => Ok((prompts, findings)),
-    }
+    Ok(findings)
 }
 
 fn secret_error(places: Vec<String>) -> Error {

@@ -52,6 +52,7 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
         target: None,
         attachments: Some(about_manifest.clone()),
         snapshot: None,
+        renders: Vec::new(),
     };
     let contents = vec![
         Blob::Bytes(twice, prompt.to_vec()),

@@ -186,7 +186,7 @@ fn print_one(
     for (at, content) in &of.uses.snapshots {
         line("in", &format!("{}{}", said(*at), against(*content)))?;
     }
-    for at in of.uses.sessions.iter().chain(&uses.runs(&of.uses)) {
+    for at in of.uses.sessions.iter().chain(&of.uses.renders).chain(&uses.runs(&of.uses)) {
         line("used by", &said(*at))?;
     }
     if !of.marks.is_empty() {
@@ -239,6 +239,7 @@ fn row_json(of: &Audited<'_>, uses: &Uses, each: bool) -> Value {
         })),
         "snapshots": snapshots.collect::<Vec<_>>(),
         "sessions": users(&of.uses.sessions),
+        "renders": users(&of.uses.renders),
         "runs": users(&uses.runs(&of.uses)),
         "marks": of.marks,
     })

@@ -9,8 +9,10 @@ mod list;
 mod refresh;
 mod render;
 mod show;
+mod verify;
 
 use super::context::Context;
+use super::ui::safe;
 use clap::Subcommand;
 use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
@@ -43,6 +45,18 @@ impl PromptCommand {
             Self::Export(command) => command.run(context),
         }
     }
+}
+
+/// Finds a prompt, and says what a person should know of the choice.
+fn find<'c>(context: &Context<'_>, catalog: &'c Catalog, wanted: &str) -> Result<&'c Prompt> {
+    let prompt = catalog.resolve(wanted)?;
+    if let Some(choice) = Catalog::choice(wanted, prompt) {
+        context.ui.note(&safe(&choice));
+    }
+    if let Some(warning) = catalog.warning(prompt) {
+        context.ui.warn(&safe(&warning));
+    }
+    Ok(prompt)
 }
 
 /// A prompt as every report on prompts shows it, with the names that its consumers know.

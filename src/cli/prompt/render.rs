@@ -1,15 +1,21 @@
 use super::child;
+use super::verify::Verify;
 use crate::cli::catalog::CatalogOption;
 use crate::cli::context::Context;
+use crate::cli::show::entry_json;
 use crate::cli::ui::{BOLD, DIM, one_line, safe};
-use clap::{Args, ValueEnum};
-use promptos::catalog::{Catalog, Finding};
+use crate::cli::version::TOOL;
+use clap::{Args, Subcommand, ValueEnum};
+use ledger_format::Address;
+use promptos::catalog::{Finding, Prompt};
 use promptos::error::{Error, Result};
-use promptos::render::{self, Explained, Given, INPUT_TEXT, Limits, Merge, Origin, Outcome, Rendered};
-use promptos::session::write_atomically;
+use promptos::files::Unfinished;
+use promptos::ledger::Entry;
+use promptos::render::{self, Explained, Form, Given, INPUT_TEXT, Inputs, Limits, Merge, Origin, Outcome};
+use promptos::session::{RenderRequest, plan_render, write_atomically};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Largest file of variables or input.
@@ -21,10 +27,17 @@ const MOST: u64 = 16 << 20;
 /// [render.defaults] in promptos.toml. An optional one that nobody gives is empty. Every value that is missing,
 /// unknown or of another type is said at once (exit 4). Values are data and never rendered themselves. The template
 /// is rendered in a process with limits on memory and time.
+///
+/// With --record, the ledger says which prompt gave this output; of the values it has commitments only. What opens
+/// them is written to a file of the person's own, with which 'prompt render verify' shows later what was rendered.
 #[derive(Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct Render {
+    #[command(subcommand)]
+    verify: Option<RenderCommand>,
     /// An id such as P00, or a ref such as P00.v1
-    prompt: String,
+    #[arg(required = true)]
+    prompt: Option<String>,
     /// A variable's value: text, or JSON where the prompt declares another type
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
@@ -52,11 +65,28 @@ pub(crate) struct Render {
     /// Show the digests by which provenance names the prompt and its values (fp-1), instead of the result
     #[arg(long, conflicts_with = "explain")]
     fingerprint: bool,
-    /// Seconds after which rendering is given up
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    /// Record the render in the ledger
+    #[arg(long, conflicts_with_all = ["explain", "fingerprint"])]
+    record: bool,
+    /// Where to write what opens the commitments; by default .promptos/disclosures/<render>.json
+    #[arg(long, value_name = "FILE", requires = "record")]
+    disclosure: Option<PathBuf>,
+    #[command(flatten)]
+    timeout: Timeout,
     #[command(flatten)]
     catalog: CatalogOption,
+}
+
+#[derive(Subcommand)]
+enum RenderCommand {
+    Verify(Verify),
+}
+
+#[derive(Args)]
+pub(super) struct Timeout {
+    /// Seconds after which rendering is given up
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) timeout: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,6 +103,9 @@ enum Format {
 
 impl Render {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        if let Some(RenderCommand::Verify(verify)) = self.verify {
+            return verify.run(context);
+        }
         let given = self.given(context)?;
         let mut policy = context.settings()?.render;
         match self.merge {
@@ -82,29 +115,36 @@ impl Render {
         }
         policy.preserve_whitespace |= self.preserve_whitespace;
         let catalog = context.catalog_from(self.catalog.locator()?.as_ref())?;
-        let prompt = catalog.resolve(&self.prompt)?;
-        if let Some(choice) = Catalog::choice(&self.prompt, prompt) {
-            context.ui.note(&safe(&choice));
-        }
-        if let Some(warning) = catalog.warning(prompt) {
-            context.ui.warn(&safe(&warning));
-        }
-        let engine = |job: &render::Job| child::run(job, self.timeout);
+        let prompt = super::find(context, &catalog, self.prompt.as_deref().unwrap_or_default())?;
+        let engine = |job: &render::Job| child::run(job, self.timeout.timeout);
         let outcome = render::render(prompt, &given, &policy, Limits::default(), engine)?;
         for finding in &outcome.findings {
             context.ui.say(&finding.to_string());
         }
-        let written = outcome.rendered.as_ref().map(|rendered| self.write(rendered)).transpose()?;
+        let form = match self.format {
+            Format::Text => Form::Text,
+            Format::Json => Form::Json,
+        };
+        let written = outcome.rendered.as_ref().map(|rendered| rendered.to_bytes(form)).transpose()?;
+        let recorded = match &written {
+            Some(output) if self.record => {
+                Some(self.record(context, prompt, &outcome.inputs, output, form)?)
+            }
+            _ => None,
+        };
         if let (Some(out), Some(written)) = (&self.out, &written) {
             write_atomically(&context.dir.join(out), written, true)?;
         }
-        let Outcome { rendered, fingerprint, variables, findings } = &outcome;
+        let Outcome { rendered, fingerprint, variables, findings, .. } = &outcome;
         if context.ui.json {
             context.ui.report(
                 "prompt-render",
                 json!({
                     "ref": prompt.reference(), "rendered": rendered, "variables": variables, "findings": findings,
                     "fingerprint": fingerprint,
+                    "record": recorded.as_ref().map(|(entry, disclosure)| json!({
+                        "entry": entry_json(entry), "disclosure": disclosure.to_string_lossy(),
+                    })),
                     "out": self.out.as_ref().filter(|_| rendered.is_some()).map(|out| out.to_string_lossy()),
                 }),
             )?;
@@ -129,15 +169,48 @@ impl Render {
         }
     }
 
-    fn write(&self, rendered: &Rendered) -> Result<Vec<u8>> {
-        match self.format {
-            Format::Text => Ok(rendered.to_text().into_bytes()),
-            Format::Json => {
-                let text = serde_json::to_string_pretty(rendered);
-                let text = text.map_err(|e| Error::bug("a rendered prompt is not JSON").because(e))?;
-                Ok(format!("{text}\n").into_bytes())
-            }
-        }
+    /// Records the render. What opens it is written first: lost, it could not be made again.
+    fn record(
+        &self,
+        context: &Context<'_>,
+        prompt: &Prompt,
+        inputs: &Inputs,
+        output: &[u8],
+        form: Form,
+    ) -> Result<(Entry, PathBuf)> {
+        let id = context.new_id(context.now()?)?;
+        let (new, disclosure, warnings) = plan_render(&RenderRequest {
+            id: id.clone(),
+            prompt,
+            inputs,
+            output,
+            form,
+            lint: context.settings()?.lint,
+            tool: TOOL.to_owned(),
+            salts: [context.random()?, context.random()?],
+        })?;
+        warnings.iter().for_each(|warning| context.ui.warn(&one_line(&Finding::to_string(warning), 2000)));
+        let key = context.key()?;
+        let ledger = context.write_or_create(&key)?;
+        ledger.check_bindings([(prompt.reference().as_str(), Address::of(&prompt.bytes))])?;
+        let file = match &self.disclosure {
+            Some(file) => context.dir.join(file),
+            None => disclosures(context)?.join(format!("{id}.json")),
+        };
+        write_private(&file, &disclosure.to_bytes()?)
+            .map_err(|e| Error::failed(format!("cannot write {}: {e}", context.shown(&file))))?;
+        let entry = context.append(&ledger, &key, &new).inspect_err(|_| {
+            // It opens nothing.
+            let _ = std::fs::remove_file(&file);
+        })?;
+        context.ui.note(&format!(
+            "render {id} is entry {} of '{}', signed by '{}'",
+            entry.index,
+            ledger.name(),
+            safe(&entry.statement.issuer)
+        ));
+        context.ui.note(&format!("keep {}: it alone can show the values", context.shown(&file)));
+        Ok((entry, file))
     }
 
     /// The caller's layers.
@@ -171,8 +244,26 @@ impl Render {
     }
 }
 
+/// Where disclosures are looked for.
+pub(super) fn disclosures(context: &Context<'_>) -> Result<PathBuf> {
+    let ledger = context.ledger_path()?;
+    Ok(ledger.parent().unwrap_or(Path::new(".")).join("disclosures"))
+}
+
+/// A new file for this user's eyes.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = Unfinished::new(path, 0o600)?;
+    file.file().write_all(bytes)?;
+    // What is there may open another render.
+    file.name()?;
+    promptos::files::sync(promptos::files::folder(path))
+}
+
 /// A file's text, or that of stdin.
-fn read(path: &Path, context: &Context<'_>) -> Result<String> {
+pub(super) fn read(path: &Path, context: &Context<'_>) -> Result<String> {
     let cannot = |e| Error::failed(format!("cannot read {}: {e}", context.shown(path)));
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {

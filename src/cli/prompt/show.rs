@@ -2,10 +2,10 @@ use super::{prompt_json, sources_json};
 use crate::cli::catalog::CatalogOption;
 use crate::cli::context::{Context, exists};
 use crate::cli::show::entry_json;
-use crate::cli::ui::{BOLD, DIM, one_line, safe};
+use crate::cli::ui::{BOLD, DIM, one_line};
 use clap::Args;
 use ledger_format::Address;
-use promptos::catalog::{Catalog, Prompt};
+use promptos::catalog::Prompt;
 use promptos::error::{Error, Result};
 use promptos::ledger::Entry;
 use serde_json::{Value, json};
@@ -25,13 +25,7 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let catalog = context.catalog_from(self.catalog.locator()?.as_ref())?;
-        let prompt = catalog.resolve(&self.prompt)?;
-        if let Some(choice) = Catalog::choice(&self.prompt, prompt) {
-            context.ui.note(&safe(&choice));
-        }
-        if let Some(warning) = catalog.warning(prompt) {
-            context.ui.warn(&safe(&warning));
-        }
+        let prompt = super::find(context, &catalog, &self.prompt)?;
         if self.bytes {
             if context.ui.json {
                 return Err(Error::usage("--bytes prints the file as it is; it has no JSON form"));

@@ -164,6 +164,7 @@ impl Book {
             target: None,
             attachments,
             snapshot: None,
+            renders: Vec::new(),
         });
         New { name: format!("s-{n}"), body, contents, next_log_key: None }
     }

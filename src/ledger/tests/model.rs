@@ -10,7 +10,7 @@ use super::*;
 use compare::*;
 use expected::*;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Import, Prompt, Snapshot};
+use ledger_format::{Import, Prompt, Render, Snapshot};
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use std::cell::RefCell;

@@ -43,15 +43,16 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
         let kinds = model.at(|other| other.subject.starts_with(&format!("{kind}/")));
         assert_eq!(ats(&ledger.of_kind(kind).unwrap()), kinds);
 
-        let citing =
-            |other: &Said| !matches!(other.body, Body::Key(_)) && other.body.cites().contains(&said.id);
+        let citing = |other: &Said| {
+            !matches!(other.body, Body::Key(_)) && other.body.cites().iter().any(|(id, _)| *id == said.id)
+        };
         let citing = model.at(citing);
         assert_eq!(ats(&ledger.citing(&said.id).unwrap()), citing);
         if let Body::Snapshot(_) = said.body {
             assert_eq!(ledger.snapshot(name).unwrap().unwrap().index, at);
             assert!(ledger.snapshot(&format!("{name}x")).unwrap().is_none());
         }
-        if matches!(said.body, Body::Session(_) | Body::Snapshot(_)) {
+        if matches!(said.body, Body::Session(_) | Body::Snapshot(_) | Body::Render(_)) {
             let traced = ledger.trace_entry(&entry).unwrap();
             assert!(traced.holds(), "{traced:?}");
             let back = traced.used_by.iter().map(|step| step.entry.as_ref().unwrap().index);
@@ -83,8 +84,12 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
     for reference in REFS {
         let bound = ledger.bound(reference).unwrap().map(|(content, entry)| (content, entry.index));
         assert_eq!(bound, model.refs.get(reference).copied());
-        let uses = |said: &Said| matches!(&said.body, Body::Session(session) if session.prompts.iter().any(|u| u.reference == reference));
-        assert_eq!(ats(&ledger.sessions_using(reference).unwrap()), model.at(uses));
+        let uses = |said: &Said| match &said.body {
+            Body::Session(session) => session.prompts.iter().any(|used| used.reference == reference),
+            Body::Render(render) => render.prompt.reference == reference,
+            _ => false,
+        };
+        assert_eq!(ats(&ledger.using(reference).unwrap()), model.at(uses));
         let traced = ledger.trace_ref(reference).unwrap();
         assert_eq!(traced.is_some(), bound.is_some());
         let Some(traced) = traced else { continue };
@@ -119,8 +124,8 @@ pub(super) fn check_evidence(ledger: &Ledger, model: &Model, at: u64) {
     assert!(evidence.unexpected.is_empty());
     let cited = entry.statement.body.cites();
     let carried: Vec<_> =
-        cited.iter().filter_map(|id| model.find(id)).chain([&model.entries[at as usize]]).collect();
-    // Of a session's snapshot the statement alone; of a snapshot the files too.
+        cited.iter().filter_map(|(id, _)| model.find(id)).chain([&model.entries[at as usize]]).collect();
+    // Of a session's snapshot and renders the statement alone; of a snapshot the files too.
     let whole = |said: &&&Said| match entry.statement.body {
         Body::Session(_) => said.id == entry.statement.id,
         _ => true,

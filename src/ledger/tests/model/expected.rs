@@ -80,14 +80,17 @@ impl Model {
         if let Body::Session(session) = &new.body {
             need(!session.prompts.is_empty(), "the ledger refuses")?;
         }
-        for id in new.body.cites() {
+        for (id, _) in new.body.cites() {
             let cited = self.find(&id).ok_or("which is not below its head")?;
-            match new.body {
+            match &new.body {
                 Body::Run(_) => {
                     need(matches!(cited.body, Body::Session(_)), "is cited as a session and is of kind")?;
                 }
-                Body::Session(_) => {
+                Body::Session(session) if session.snapshot == Some(id) => {
                     need(matches!(cited.body, Body::Snapshot(_)), "is cited as a snapshot and is of kind")?;
+                }
+                Body::Session(_) => {
+                    need(matches!(cited.body, Body::Render(_)), "is cited as a render and is of kind")?;
                 }
                 _ => {}
             }
@@ -95,7 +98,9 @@ impl Model {
         let Roles { admin, user, agent } = signer.roles;
         match &new.body {
             Body::Key(change) => self.judge_change(signer, change)?,
-            Body::Session(_) | Body::Run(_) => need(user || agent, "has no role user or agent")?,
+            Body::Session(_) | Body::Run(_) | Body::Render(_) => {
+                need(user || agent, "has no role user or agent")?
+            }
             Body::Erase(_) => need(admin, "has no role admin")?,
             _ => need(user, "has no role user")?,
         }
@@ -206,7 +211,8 @@ impl Model {
     }
 
     pub(super) fn names(said: &Said, content: &Address) -> bool {
-        said.body.contents().iter().any(|d| d.blake3 == *content)
+        matches!(&said.body, Body::Render(render) if render.output.blake3 == *content)
+            || said.body.contents().iter().any(|d| d.blake3 == *content)
             || said.files.iter().any(|(file, _)| file == content)
     }
 
@@ -221,6 +227,7 @@ impl Model {
 pub(super) fn refs(new: &New) -> Vec<(String, Address)> {
     match &new.body {
         Body::Prompt(prompt) => vec![(new.name.clone(), prompt.content.blake3)],
+        Body::Render(render) => vec![(render.prompt.reference.clone(), render.prompt.content.blake3)],
         Body::Session(session) => {
             session.prompts.iter().map(|used| (used.reference.clone(), used.content.blake3)).collect()
         }

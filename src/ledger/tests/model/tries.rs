@@ -16,6 +16,12 @@ pub(super) enum Say {
         /// An entry to stand under; when `snapshots`, one of these.
         under: Option<prop::sample::Index>,
         snapshots: bool,
+        /// Entries to cite as renders; when the flag is set, only such.
+        used: (Vec<prop::sample::Index>, bool),
+    },
+    Render {
+        of: u8,
+        text: u8,
     },
     /// A release of some refs' texts, under one of few names.
     Snapshot {
@@ -81,10 +87,12 @@ pub(super) fn say(log_keys: bool) -> impl Strategy<Value = Say> {
         7 => (
             (prop::collection::vec(prompt(), 0..3), any::<bool>(), any::<bool>()),
             (prop::option::weighted(0.3, index()), prop::bool::weighted(0.8)),
+            (prop::collection::vec(index(), 0..2), prop::bool::weighted(0.8)),
         )
-            .prop_map(|((prompts, attach, bare), (under, snapshots))| Say::Session {
-                prompts, attach, bare, under, snapshots,
+            .prop_map(|((prompts, attach, bare), (under, snapshots), used)| Say::Session {
+                prompts, attach, bare, under, snapshots, used,
             }),
+        2 => prompt().prop_map(|(of, text)| Say::Render { of, text }),
         3 => (0..4u8, prop::collection::vec(prompt(), 0..4))
             .prop_map(|(name, files)| Say::Snapshot { name, files }),
         4 => (prop::collection::vec(index(), 0..3), prop::bool::weighted(0.8))
@@ -138,7 +146,7 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
             let contents = vec![Content::Bytes(content.clone(), text(*t))];
             plain(REFS[usize::from(*of)].into(), Body::Prompt(Prompt { content }), contents)
         }
-        Say::Session { prompts, attach, bare, under, snapshots } => {
+        Say::Session { prompts, attach, bare, under, snapshots, used: (renders, only_renders) } => {
             let (details, blob) = details(n);
             let mut contents = vec![blob];
             let used = prompts.iter().map(|(of, t)| {
@@ -162,10 +170,41 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
                 under.map(|at| all.get(at.index(all.len() + 1)).copied().unwrap_or(EntryId([n; 32])));
             // Where there is no snapshot, who meant one means none.
             let snapshot = snapshot.filter(|_| !(*snapshots && all.is_empty()));
+            let fit = |entry: &&Entry| !only_renders || matches!(entry.statement.body, Body::Render(_));
+            let all: Vec<EntryId> = known.iter().filter(fit).map(|entry| entry.statement.id).collect();
+            let renders: BTreeSet<EntryId> = match all.as_slice() {
+                [] => BTreeSet::new(),
+                all => renders.iter().map(|at| *at.get(all)).collect(),
+            };
+            let renders = renders.into_iter().collect();
             let (lint_warnings, target) = (0, None);
-            let session =
-                Session { prompts, details, tool, catalog, lint_warnings, target, attachments, snapshot };
+            let session = Session {
+                prompts,
+                details,
+                tool,
+                catalog,
+                lint_warnings,
+                target,
+                attachments,
+                snapshot,
+                renders,
+            };
             plain(format!("s-{n}"), Body::Session(session), contents)
+        }
+        Say::Render { of, text: t } => {
+            let content = described(&text(*t));
+            let contents = vec![Content::Bytes(content.clone(), text(*t))];
+            let reference = REFS[usize::from(*of)].into();
+            let body = Render {
+                prompt: Used { reference, gate: None, content },
+                engine: "engine/1".into(),
+                tool: "v1".into(),
+                options: Vec::new(),
+                variables: [n; 32],
+                input: None,
+                output: Descriptor::of(format!("the output {n}").as_bytes(), "text/plain"),
+            };
+            plain(format!("w-{n}"), Body::Render(body), contents)
         }
         Say::Run { cites, sessions } => {
             let fit = |entry: &&Entry| !sessions || matches!(entry.statement.body, Body::Session(_));
