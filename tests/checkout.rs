@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may
 
+mod support;
+
 use ed25519_dalek::SigningKey;
 use ledger_format::{Body, Descriptor, MANIFEST_TYPE, Manifest, ManifestFile, Snapshot, Statement};
 use promptos::catalog::{Catalog, Layer, Policy, Source};
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use support::tree;
 
 const TIME: u64 = 1_700_000_000;
 
@@ -34,22 +37,6 @@ fn found(folder: &Path) -> Ledger {
 
 fn append(ledger: &Ledger, new: &New) -> Statement {
     ledger.append(&Author { signer: &key(1), log_key: &key(2), time: TIME }, new).unwrap().statement
-}
-
-/// Every file below a folder, with its bytes; folders that hold none are left out.
-fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(inner) = folders.pop() {
-        for entry in fs::read_dir(inner).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else {
-                let name = entry.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                found.insert(name, fs::read(entry).unwrap());
-            }
-        }
-    }
-    found
 }
 
 /// Some prompt file, or what somebody took for one.

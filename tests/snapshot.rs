@@ -6,14 +6,13 @@ mod support;
 
 use redb::ReadableTable as _;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::refusal::CHUNKS;
-use support::{World, finish, text};
+use support::{World, finish, text, tree};
 
 fn prompt(id: &str, version: u32, body: &str) -> String {
     format!(
@@ -30,22 +29,6 @@ fn catalog() -> World {
     world.write("prompts/README.md", "no prompt");
     world.commit("prompts");
     world
-}
-
-/// Every file below a folder, with its bytes.
-fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(inner) = folders.pop() {
-        for entry in fs::read_dir(inner).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else {
-                let name = entry.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                found.insert(name, fs::read(entry).unwrap());
-            }
-        }
-    }
-    found
 }
 
 /// How many entries the ledger has; none without a ledger.

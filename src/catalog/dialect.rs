@@ -6,6 +6,7 @@ use super::text::Position;
 use super::version;
 use super::{contract, inputs};
 use crate::yaml::Node;
+use std::ops::Range;
 use std::path::Path;
 
 /// Keys that only a prompt has, beside `prompt_id` or `key`.
@@ -56,6 +57,20 @@ pub(crate) struct Origin<'a> {
     pub(crate) start: Position,
     pub(crate) template: String,
     pub(crate) template_at: Position,
+}
+
+impl<'a> Origin<'a> {
+    /// A prompt whose template is this `range` of the file's `text`.
+    pub(crate) fn new(
+        (layer, path, bytes): (Layer, &'a Path, &'a [u8]),
+        start: Position,
+        text: &str,
+        range: Range<usize>,
+    ) -> Self {
+        let template_at = Position::of(text, range.start);
+        let template = text.get(range).unwrap_or_default().replace("\r\n", "\n");
+        Self { layer, path, bytes, start, template, template_at }
+    }
 }
 
 /// Maps a file to the model. Only an unusable id or version is an error here: everything else that may be wrong is

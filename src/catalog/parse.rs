@@ -84,15 +84,7 @@ fn examine_plain(layer: Layer, path: &Path, bytes: &[u8]) -> Result<Prompt, Vec<
         // A rule at the top of a text.
         Split::NoFrontmatter | Split::Unterminated { .. } => (nothing, Position::START, 0..text.len()),
     };
-    let range = skip_blank(text, body);
-    let origin = dialect::Origin {
-        layer,
-        path,
-        bytes,
-        start,
-        template_at: Position::of(text, range.start),
-        template: text.get(range).unwrap_or_default().replace("\r\n", "\n"),
-    };
+    let origin = dialect::Origin::new((layer, path, bytes), start, text, skip_blank(text, body));
     dialect::read(Dialect::Plain, &root, origin)
 }
 
@@ -187,14 +179,7 @@ pub(crate) fn examine<'a>(layer: Layer, path: &Path, bytes: &'a [u8]) -> Result<
         },
         Dialect::Oa05 | Dialect::Tnh | Dialect::Plain => (None, skip_blank(text, body)),
     };
-    let origin = dialect::Origin {
-        layer,
-        path,
-        bytes,
-        start,
-        template_at: Position::of(text, range.start),
-        template: text.get(range).unwrap_or_default().replace("\r\n", "\n"),
-    };
+    let origin = dialect::Origin::new((layer, path, bytes), start, text, range);
     match dialect::read(dialect, &frontmatter, origin) {
         Ok(prompt) => Ok(Source { prompt, text, frontmatter, yaml, yaml_start, yaml_line, block }),
         Err(findings) => {

@@ -6,7 +6,6 @@ use crate::catalog::Prompt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// What went into a rendering, by digests `sha256:<64 hex digits>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,25 +82,9 @@ fn object(entries: &Map<String, Value>, out: &mut String) {
     out.push('}');
 }
 
+/// JSON escapes as Python does here: only what must be.
 fn string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c < ' ' => {
-                // Writing to a String does not fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+    out.push_str(&Value::from(text).to_string());
 }
 
 /// Integers as they are; other numbers as Python's `repr`, which turns to exponents below 1e-4 and from 1e16.

@@ -1,6 +1,6 @@
 use crate::cli::catalog::CatalogOption;
 use crate::cli::context::Context;
-use crate::cli::ui::{one_line, safe};
+use crate::cli::ui::one_line;
 use clap::Args;
 use promptos::catalog::{Catalog, Locator, Prompt, render};
 use promptos::error::{Error, Result};
@@ -39,11 +39,7 @@ impl Export {
         };
         let mut chosen: Vec<&Prompt> = Vec::new();
         for wanted in &self.prompts {
-            let prompt = catalog.resolve(wanted)?;
-            if let Some(choice) = Catalog::choice(wanted, prompt) {
-                context.ui.note(&safe(&choice));
-            }
-            chosen.push(prompt);
+            chosen.push(super::find(context, &catalog, wanted)?);
         }
         if self.all {
             chosen.extend(catalog.prompts().iter().chain(catalog.losers()).map(|prompt| &**prompt));
