@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// Modules by level, lowest first. A module imports only modules of lower levels.
 const LEVELS: &[&[&str]] = &[
     &["error", "files", "yaml"],
-    &["git"],
+    &["git", "json"],
     &["store", "catalog", "keys"],
     &["ledger", "workflow"],
-    &["render"],
+    &["render", "output"],
     &["session"],
     &["cli"],
 ];

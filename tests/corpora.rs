@@ -131,6 +131,8 @@ fn tnh_prompts_govern_sessions_as_they_are() {
     let Some(corpora) = corpora() else { return };
     let world = World::new();
     copy_folder(&corpora.join("tnh/prompts"), &world.project.join("library/prompts"));
+    // Four of them name schemas.
+    copy_folder(&corpora.join("tnh/schemas"), &world.project.join("schemas"));
     world.write("promptos.toml", "[catalog]\npath = \"library/prompts\"\nbuiltin = false\n");
     govern(&world, &tnh_prompts(&corpora));
     // The README of such a folder is no prompt, however it is asked for.

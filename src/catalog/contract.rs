@@ -5,7 +5,7 @@ use super::fields::check_choice;
 use super::finding::{self, Finding, quoted};
 use super::parse::Source;
 use super::prompt::{Artifact, Contract, Dialect, Mode, Prompt};
-use super::version;
+use super::schema::{self, Schemas};
 use crate::yaml::{Node, Value};
 use std::path::Path;
 
@@ -181,7 +181,7 @@ fn check_planner(contract: &Node, path: &Path, findings: &mut Vec<Finding>) {
 /// The name of a schema, `<name>.v<version>`.
 fn check_reference(path: &Path, node: &Node) -> Option<Finding> {
     let text = node.text().filter(|text| !text.trim().is_empty())?;
-    let fits = version::split_ref(text).is_some_and(|(name, _)| version::is_id(name));
+    let fits = schema::path_of(text).is_some();
     let finding = || {
         let message = format!("{} is no name of a schema", quoted(text));
         Finding::new(finding::CONTRACT_SCHEMA, path, node.at, message).hint("write `<name>.v<version>`")
@@ -189,8 +189,24 @@ fn check_reference(path: &Path, node: &Node) -> Option<Finding> {
     (!fits).then(finding)
 }
 
+/// Names the schemas that are nowhere to be found.
+pub(crate) fn check_schemas(root: &Node, path: &Path, schemas: &Schemas, findings: &mut Vec<Finding>) {
+    let contract = root.get("output_contract").and_then(|contract| contract.get("schema_ref"));
+    let beside = ["input_contract_ref", "output_contract_ref"].map(|field| root.get(field));
+    for node in [contract].into_iter().chain(beside).flatten() {
+        if let Some(name) = node.text()
+            && let Some(file) = schema::path_of(name)
+            && !schemas.has(name)
+        {
+            let message = format!("there is no schema {}", quoted(name));
+            let finding = Finding::new(finding::CONTRACT_UNRESOLVED, path, node.at, message);
+            findings.push(finding.hint(format!("write {}/{file}", schema::SCHEMA_FOLDER)));
+        }
+    }
+}
+
 /// Whether a path may lead out of the folder that it is relative to.
-fn leaves(path: &str) -> bool {
+pub(crate) fn leaves(path: &str) -> bool {
     let absolute =
         path.starts_with(['/', '\\', '~']) || path.get(1..).is_some_and(|rest| rest.starts_with(':'));
     absolute || path.split(['/', '\\']).any(|part| part == "..")

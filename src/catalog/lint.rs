@@ -2,12 +2,14 @@
 
 use super::allow::{self, Judged};
 use super::check;
+use super::contract;
 use super::excerpt;
 use super::finding::Finding;
 use super::fix::{self, FixedFile};
 use super::parse::{self, Parsed, Refusal};
 use super::prompt::Layer;
 use super::resolve;
+use super::schema::Schemas;
 use super::secrets;
 use super::source::{Content, Origin, Source as Files};
 use super::text;
@@ -55,13 +57,21 @@ pub struct Options<'a> {
     pub fix: bool,
     /// Is told how many files are done, and of how many, if that is known.
     pub progress: &'a mut dyn FnMut(usize, Option<usize>),
+    /// Where the schemas are that prompts name; `None` if that does not matter.
+    pub schemas: Option<&'a Schemas>,
 }
 
 /// Lints one file that is meant as a prompt. `path` is how findings name it and, for a TNH prompt without a `key`,
 /// its id. Findings come ordered by place; those that the file allows are left out.
 #[must_use]
 pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
-    examine(path, bytes).judged.open
+    examine(path, bytes, None).judged.open
+}
+
+/// The same, and whether the schemas that it names are there.
+#[must_use]
+pub fn lint_file_with(path: &Path, bytes: &[u8], schemas: &Schemas) -> Vec<Finding> {
+    examine(path, bytes, Some(schemas)).judged.open
 }
 
 /// Lints one file, or every prompt below a folder. In a folder, Markdown files that are no prompts are counted and
@@ -70,7 +80,7 @@ pub fn lint_file(path: &Path, bytes: &[u8]) -> Vec<Finding> {
 /// # Errors
 /// If `path` does not exist or cannot be read.
 pub fn lint_path(path: &Path) -> Result<Report> {
-    lint_path_with(path, &mut Options { fix: false, progress: &mut |_, _| {} })
+    lint_path_with(path, &mut Options { fix: false, progress: &mut |_, _| {}, schemas: None })
 }
 
 /// [`lint_path`] with options.
@@ -87,7 +97,7 @@ pub fn lint_path_with(path: &Path, options: &mut Options<'_>) -> Result<Report> 
             if options.fix {
                 report.fixed.extend(fix::fix_file(path, &mut bytes)?);
             }
-            let judged = examine(path, &bytes).judged;
+            let judged = examine(path, &bytes, options.schemas).judged;
             (report.findings, report.allowed) = (judged.open, judged.allowed);
         }
         Content::TooLarge(_) => report.findings.push(parse::too_large(path)),
@@ -103,7 +113,7 @@ pub fn lint_path_with(path: &Path, options: &mut Options<'_>) -> Result<Report> 
 /// # Errors
 /// If the source does not exist or cannot be read.
 pub fn lint_source(source: &Files) -> Result<Report> {
-    lint_source_with(source, &mut Options { fix: false, progress: &mut |_, _| {} })
+    lint_source_with(source, &mut Options { fix: false, progress: &mut |_, _| {}, schemas: None })
 }
 
 /// [`lint_source`] with options. Only files of folders are put right. One file at a time is held.
@@ -140,7 +150,7 @@ pub fn lint_source_with(source: &Files, options: &mut Options<'_>) -> Result<Rep
                         Err(error) => failure = failure.take().or(Some(error)),
                     }
                 }
-                let mut examined = examine(&file.path, bytes);
+                let mut examined = examine(&file.path, bytes, options.schemas);
                 // What the source itself objects to, no look at the bytes can find.
                 let known = |finding: &Finding| {
                     let found = examined.judged.open.iter();
@@ -198,7 +208,7 @@ struct Examined {
     judged: Judged,
 }
 
-fn examine(path: &Path, bytes: &[u8]) -> Examined {
+fn examine(path: &Path, bytes: &[u8], schemas: Option<&Schemas>) -> Examined {
     let text = String::from_utf8_lossy(bytes);
     let (mut judged, mut reference, mut document) = (Judged::default(), None, false);
     let mut hits = Vec::new();
@@ -211,6 +221,9 @@ fn examine(path: &Path, bytes: &[u8]) -> Examined {
         match parse::examine(Layer::Workspace, path, bytes) {
             Ok(source) => {
                 findings.extend(check::prompt(path, &source));
+                if let Some(schemas) = schemas {
+                    contract::check_schemas(&source.frontmatter, path, schemas, &mut findings);
+                }
                 judged = allow::judge(path, &source.frontmatter, findings);
                 reference = Some(source.prompt.reference());
             }

@@ -4,7 +4,7 @@
 //! [`Prompt`]. A [`Catalog`] collects them from its sources (folders, git revisions, ledgers, the gates compiled
 //! into this program) and says what a ref or an id stands for. Lint says what is wrong with a file, with a stable
 //! code and a place for each [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for
-//! credentials in prompts, notes and attachments alike.
+//! credentials in prompts, notes and attachments alike. [`Schemas`] has the schemas that contracts name.
 
 mod allow;
 mod builtin;
@@ -27,6 +27,7 @@ mod resolve;
 mod rules;
 mod safety;
 mod sarif;
+mod schema;
 pub mod secrets;
 mod source;
 mod tags;
@@ -40,13 +41,17 @@ mod walk;
 mod tests;
 
 pub(crate) use check::in_file;
+pub(crate) use contract::leaves;
 pub use convert::{Conversion, Converted, Fate, FieldFate, convert};
 pub(crate) use dialect::TNH_INPUT;
 pub use excerpt::Excerpt;
+pub(crate) use excerpt::attach as attach_excerpts;
 pub use finding::{Finding, Severity, render};
 pub(crate) use finding::{lossy, quoted};
 pub use fix::{Fix, Fixed, FixedFile, fix};
-pub use lint::{Options, Report, lint_file, lint_path, lint_path_with, lint_source, lint_source_with};
+pub use lint::{
+    Options, Report, lint_file, lint_file_with, lint_path, lint_path_with, lint_source, lint_source_with,
+};
 pub(crate) use parse::too_large;
 pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
 pub use policy::{Level, Policy, Strictly};
@@ -54,6 +59,7 @@ pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, 
 pub use resolve::Catalog;
 pub use rules::{RULES, Rule, rule, rules_page, similar_rules};
 pub use sarif::sarif;
+pub use schema::{Home, MAX_SCHEMA_BYTES, SCHEMA_FOLDER, Schema, Schemas};
 pub(crate) use source::Content;
 pub use source::{Held, Located, Locator, Origin, Source, is_wanted};
 pub(crate) use tags::tags;

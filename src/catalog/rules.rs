@@ -155,6 +155,9 @@ rules! {
         "an answer in JSON names its schema as `<name>.v<version>`"
         "without a schema nothing can check the answer"
         also "MISSING_SCHEMA_REF" "INVALID_SCHEMA_REF";
+    CONTRACT_UNRESOLVED "contract.schema-unresolved" Warning INPUTS
+        "the schema that a contract names is in `schemas/prompt-contracts/`, the user's or the built-in ones"
+        "an answer cannot be checked against a schema that nobody has";
     CONTRACT_ARTIFACTS "contract.artifacts" Error INPUTS
         "an answer in files lists them, by paths that stay below the project"
         "only what is listed can be collected, and no prompt may name files elsewhere"

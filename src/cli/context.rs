@@ -5,7 +5,7 @@ use super::ui::{Ui, ledger as ledger_id, safe};
 use super::{Global, git};
 use etcetera::BaseStrategy as _;
 use ledger_format::{Body, Head, Kid, Previous, Signer};
-use promptos::catalog::Catalog;
+use promptos::catalog::{Catalog, SCHEMA_FOLDER, Schemas};
 use promptos::error::{Error, Kind, Result};
 use promptos::files;
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
@@ -125,6 +125,12 @@ impl<'a> Context<'a> {
     /// The folder of the user's own prompts, if it is there.
     pub(crate) fn user_catalog(&self) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join("prompts")).filter(|user| user.is_dir())
+    }
+
+    /// Where the schemas are that contracts name.
+    pub(crate) fn schemas(&self) -> Result<Schemas> {
+        let user = self.home.as_ref().map(|home| home.join(SCHEMA_FOLDER));
+        Ok(Schemas::new(Some(self.root()?.join(SCHEMA_FOLDER)), user))
     }
 
     /// A path as everybody who has the project would write it, if it lies in it. Where the project lies on this machine

@@ -56,7 +56,8 @@ impl Lint {
         let mut report = if self.staged { staged::lint(context)? } else { Report::default() };
         let mut bar = context.ui.progress("checking");
         let mut progress = |done, total| bar.set(done, total);
-        let mut options = Options { fix: self.fix, progress: &mut progress };
+        let schemas = context.schemas()?;
+        let mut options = Options { fix: self.fix, progress: &mut progress, schemas: Some(&schemas) };
         if !self.staged && self.paths.is_empty() {
             let source = context.workspace(self.catalog.locator()?.as_ref())?.ok_or_else(|| {
                 Error::failed("there is no catalog folder 'prompts' here")
@@ -171,7 +172,7 @@ fn human(ui: &Ui, report: &Report, errors: usize) -> Result<()> {
 }
 
 /// A finding with the line that it is about.
-fn show(renderer: &Renderer, finding: &Finding) -> String {
+pub(super) fn show(renderer: &Renderer, finding: &Finding) -> String {
     let level = if finding.is_error() { Level::ERROR } else { Level::WARNING };
     let path = safe(&finding.path.display().to_string());
     let message = safe(&finding.message);

@@ -23,13 +23,14 @@ pub(crate) fn lint(context: &Context<'_>) -> Result<Report> {
         ))
         .hint(format!("[catalog] path in {} names it", Settings::FILE)));
     };
+    let schemas = context.schemas()?;
     let mut report = Report::default();
     for (path, bytes) in git::staged(top, &folder, &|path| is_wanted(path, &folder))? {
         match catalog::parse(Layer::Workspace, &path, &bytes) {
             Parsed::Document => report.documents += 1,
             Parsed::Prompt(_) | Parsed::Broken(_) => {
                 report.prompts += 1;
-                report.findings.extend(catalog::lint_file(&path, &bytes));
+                report.findings.extend(catalog::lint_file_with(&path, &bytes, &schemas));
             }
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn read_json(path: &Path) -> Result<(Vec<u8>, serde_json::Value)> {
 /// # Errors
 /// As [`read_json`].
 pub(super) fn parse_json(path: &Path, bytes: &[u8]) -> Result<serde_json::Value> {
-    super::json::parse(bytes).map_err(|e| {
+    crate::json::parse(bytes).map_err(|e| {
         let what = if e.is_data() { "this is ambiguous" } else { "this is not JSON" };
         Error::failed(format!("{}: {what}: {e}", path.display()))
     })

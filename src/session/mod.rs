@@ -11,7 +11,6 @@ mod duties;
 mod exchange;
 mod files;
 mod import;
-mod json;
 mod prompt;
 mod record;
 mod render;

@@ -95,7 +95,8 @@ fn a_folder_is_put_right_on_disk() {
     }
     let mut seen = Vec::new();
     let mut progress = |done, total| seen.push((done, total));
-    let report = lint_path_with(&root, &mut Options { fix: true, progress: &mut progress }).unwrap();
+    let report =
+        lint_path_with(&root, &mut Options { fix: true, progress: &mut progress, schemas: None }).unwrap();
     let [only] = &report.fixed[..] else { panic!("{:?}", report.fixed) };
     assert_eq!(
         (only.path.as_path(), only.reference.as_deref()),
@@ -119,7 +120,8 @@ fn a_folder_is_put_right_on_disk() {
     }
     assert_eq!(seen.last(), Some(&(seen.len(), Some(seen.len()))), "each file is told of, of a known number");
     assert_eq!(fs::read_dir(root.join("sub")).unwrap().count(), 1, "nothing is left behind");
-    let again = lint_path_with(&root, &mut Options { fix: true, progress: &mut |_, _| {} }).unwrap();
+    let again =
+        lint_path_with(&root, &mut Options { fix: true, progress: &mut |_, _| {}, schemas: None }).unwrap();
     assert!(again.fixed.is_empty());
 }
 

@@ -4,7 +4,7 @@ mod print;
 use super::context::Context;
 use super::{verify, verify_chain};
 use clap::{Args, ValueEnum};
-use promptos::catalog::{self, Catalog, Source};
+use promptos::catalog::{self, Catalog, Options, Schemas, Source};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Ledger, Rung};
 use promptos::session::ci::{self, Check, Gathered, Governed, Issue, Verdict};
@@ -104,6 +104,7 @@ impl Ci {
         };
         let files = Project {
             root: context.root()?,
+            schemas: context.schemas()?,
             settings: &settings,
             catalog: &catalog,
             folder: folder.as_deref(),
@@ -190,6 +191,7 @@ fn ledger(context: &Context<'_>) -> (Check, Option<Ledger>) {
 /// The files of the project that the checks are about.
 struct Project<'a> {
     root: PathBuf,
+    schemas: Schemas,
     settings: &'a Settings,
     catalog: &'a Catalog,
     folder: Option<&'a Path>,
@@ -199,7 +201,8 @@ struct Project<'a> {
 impl Project<'_> {
     fn lint(&self, source: Option<&Source>) -> Result<Check> {
         let Some(source) = source else { return Ok(Check::skipped("lint", "no catalog folder")) };
-        Ok(ci::lint(catalog::lint_source(source)?, &self.settings.lint, self.name))
+        let mut options = Options { fix: false, progress: &mut |_, _| {}, schemas: Some(&self.schemas) };
+        Ok(ci::lint(catalog::lint_source_with(source, &mut options)?, &self.settings.lint, self.name))
     }
 
     /// A file of the catalog folder.
