@@ -118,6 +118,8 @@ enum Command {
     Version(version::Version),
     #[command(hide = true)]
     RenderTemplate(prompt::child::RenderTemplate),
+    #[command(hide = true)]
+    CheckValue(prompt::child::CheckValue),
 }
 
 /// Runs the program.
@@ -191,5 +193,6 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Workflow(command) => command.run(&context),
         Command::Version(command) => command.run(&context),
         Command::RenderTemplate(command) => command.run(ui),
+        Command::CheckValue(command) => command.run(ui),
     }
 }

@@ -1,9 +1,9 @@
 //! `render --record` and `render verify`: what was rendered is on record, and the values stay with whoever has them.
 
-use super::json;
 use super::record::passed;
 use crate::catalog::{self, Finding, Layer, Parsed, Prompt};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::ledger::{Blob, Content, Entry, Ledger, New};
 use crate::render::{self, ENGINE, Form, INPUT_TEXT, Inputs, Job, Limits, Ran};
 use ledger_format::{Body, Committed, Descriptor, Hash, Render, Used};

@@ -1,16 +1,19 @@
-//! Rendering in a process of its own, so that no template can hang or exhaust the machine: this program runs itself
-//! with limits on memory and time, and without the environment.
+//! Rendering, and checking values, in a process of its own, so that no template or schema can hang or exhaust the
+//! machine: this program runs itself with limits on memory and time, and without the environment.
 
 use crate::cli::ui::Ui;
 use clap::Args;
 use promptos::error::{Error, Result};
+use promptos::output;
 use promptos::render::{self, Cause, Fault, Job, Ran};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Address space of the process that renders, in bytes.
+/// Address space of such a process, in bytes.
 const MEMORY: u64 = 512 << 20;
 
 /// Reads a job from stdin and writes what came of it to stdout, both JSON. For `prompt render` only
@@ -21,19 +24,41 @@ pub(crate) struct RenderTemplate {
     seconds: u64,
 }
 
+/// The same for `prompt check-output`
+#[derive(Args)]
+pub(crate) struct CheckValue {
+    /// Most seconds of processor time
+    #[arg(long)]
+    seconds: u64,
+}
+
 impl RenderTemplate {
     pub(crate) fn run(&self, ui: &Ui) -> Result<()> {
-        limit(self.seconds)?;
-        let cannot = |e: serde_json::Error| Error::bug("this is no job of rendering").because(e);
-        let mut job = String::new();
-        std::io::stdin()
-            .read_to_string(&mut job)
-            .map_err(|e| Error::failed(format!("cannot read the job: {e}")))?;
-        let job: Job = serde_json::from_str(&job).map_err(cannot)?;
-        let ran = serde_json::to_vec(&render::run(&job)?).map_err(cannot)?;
-        ui.bytes(&ran)?;
-        ui.flush()
+        serve(ui, self.seconds, render::run)
     }
+}
+
+impl CheckValue {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<()> {
+        serve(ui, self.seconds, output::run)
+    }
+}
+
+/// Does one job within limits.
+fn serve<J: DeserializeOwned, A: Serialize>(
+    ui: &Ui,
+    seconds: u64,
+    work: impl FnOnce(&J) -> Result<A>,
+) -> Result<()> {
+    limit(seconds)?;
+    let cannot = |e: serde_json::Error| Error::bug("this is no job").because(e);
+    let mut job = String::new();
+    std::io::stdin()
+        .read_to_string(&mut job)
+        .map_err(|e| Error::failed(format!("cannot read the job: {e}")))?;
+    let answer = serde_json::to_vec(&work(&serde_json::from_str(&job).map_err(cannot)?)?).map_err(cannot)?;
+    ui.bytes(&answer)?;
+    ui.flush()
 }
 
 /// What this process may use from now on.
@@ -48,7 +73,7 @@ fn limit(seconds: u64) -> Result<()> {
     ];
     for (resource, most) in limits {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-            .map_err(|e| Error::failed(format!("the system sets no limits for rendering: {e}")))?;
+            .map_err(|e| Error::failed(format!("the system sets no limits: {e}")))?;
     }
     Ok(())
 }
@@ -59,11 +84,42 @@ fn limit(_: u64) -> Result<()> {
 }
 
 /// Renders in a process that ends after so many seconds, with a fault when it takes too much of anything.
-pub(super) fn run(job: &Job, seconds: u64) -> Result<Ran> {
-    let cannot = |e: std::io::Error| Error::failed(format!("cannot start the process that renders: {e}"));
+pub(super) fn render(job: &Job, seconds: u64) -> Result<Ran> {
+    let fault = |ended| Fault::new(Cause::Limit, too_much("the template", ended, seconds));
+    Ok(ask("render-template", job, seconds)?
+        .unwrap_or_else(|ended| Ran { variables: None, text: Err(fault(ended)) }))
+}
+
+/// Compares a value with its schema in a process that ends after so many seconds.
+pub(super) fn check_value(job: &output::Job, seconds: u64) -> Result<output::Ran> {
+    ask("check-value", job, seconds)?.map_err(|ended| {
+        Error::failed(too_much("comparing the answer with its schema", ended, seconds))
+            .hint("look for references in the schema that multiply, or give it longer: --timeout")
+    })
+}
+
+/// What a process took too much of.
+#[derive(Clone, Copy)]
+enum Ended {
+    Time,
+    Memory,
+    Stack,
+}
+
+fn too_much(what: &str, ended: Ended, seconds: u64) -> String {
+    match ended {
+        Ended::Time => format!("{what} takes more than {seconds} seconds"),
+        Ended::Memory => format!("{what} takes more than {} MB of memory", MEMORY >> 20),
+        Ended::Stack => format!("{what} nests too deeply"),
+    }
+}
+
+/// Has this program do a job in a process of its own.
+fn ask<J: Serialize, A: DeserializeOwned>(command: &str, job: &J, seconds: u64) -> Result<Result<A, Ended>> {
+    let cannot = |e: std::io::Error| Error::failed(format!("cannot start the process for {command}: {e}"));
     let job = serde_json::to_vec(job).map_err(|e| Error::bug("a job is not JSON").because(e))?;
     let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
-        .args(["render-template", "--seconds", &(seconds + 1).to_string()])
+        .args([command, "--seconds", &(seconds + 1).to_string()])
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -77,27 +133,24 @@ pub(super) fn run(job: &Job, seconds: u64) -> Result<Ran> {
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let Ok(answer) = stdout.recv_timeout(Duration::from_secs(seconds)) else {
         end(&mut child);
-        let fault = Fault::new(Cause::Limit, format!("the template takes more than {seconds} seconds"));
-        return Ok(Ran { variables: None, text: Err(fault) });
+        return Ok(Err(Ended::Time));
     };
     let status = child.wait().map_err(cannot)?;
     if status.success()
-        && let Ok(ran) = serde_json::from_slice(&answer)
+        && let Ok(answer) = serde_json::from_slice(&answer)
     {
-        return Ok(ran);
+        return Ok(Ok(answer));
     }
     let talk = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
     let talk = String::from_utf8_lossy(&talk);
     if talk.contains("memory allocation") {
-        let message = format!("the template takes more than {} MB of memory", MEMORY >> 20);
-        return Ok(Ran { variables: None, text: Err(Fault::new(Cause::Limit, message)) });
+        return Ok(Err(Ended::Memory));
     }
     if talk.contains("overflowed its stack") {
-        let fault = Fault::new(Cause::Limit, "the template nests too deeply");
-        return Ok(Ran { variables: None, text: Err(fault) });
+        return Ok(Err(Ended::Stack));
     }
     let first = talk.lines().next().unwrap_or_default().to_owned();
-    Err(Error::bug(format!("the process that renders ended without an answer ({status})")).hint(first))
+    Err(Error::bug(format!("the process for {command} ended without an answer ({status})")).hint(first))
 }
 
 fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {

@@ -2,6 +2,7 @@
 
 mod add;
 mod audit;
+mod check_output;
 pub(super) mod child;
 mod export;
 mod import;
@@ -18,13 +19,14 @@ use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
-/// Look at the catalog's prompts, render them, bind them in the ledger, bring them up to date, exchange them, audit
+/// Look at the catalog's prompts, render them, check answers, bind them in the ledger, bring them up to date, exchange them, audit
 /// their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
     Show(show::Show),
     Render(render::Render),
+    CheckOutput(check_output::CheckOutput),
     Add(add::Add),
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
@@ -38,6 +40,7 @@ impl PromptCommand {
             Self::List(command) => command.run(context),
             Self::Show(command) => command.run(context),
             Self::Render(command) => command.run(context),
+            Self::CheckOutput(command) => command.run(context),
             Self::Add(command) => command.run(context),
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),

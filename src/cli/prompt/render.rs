@@ -116,7 +116,7 @@ impl Render {
         policy.preserve_whitespace |= self.preserve_whitespace;
         let catalog = context.catalog_from(self.catalog.locator()?.as_ref())?;
         let prompt = super::find(context, &catalog, self.prompt.as_deref().unwrap_or_default())?;
-        let engine = |job: &render::Job| child::run(job, self.timeout.timeout);
+        let engine = |job: &render::Job| child::render(job, self.timeout.timeout);
         let outcome = render::render(prompt, &given, &policy, Limits::default(), engine)?;
         for finding in &outcome.findings {
             context.ui.say(&finding.to_string());
@@ -264,6 +264,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// A file's text, or that of stdin.
 pub(super) fn read(path: &Path, context: &Context<'_>) -> Result<String> {
+    String::from_utf8(read_bytes(path, context)?)
+        .map_err(|_| Error::failed(format!("{} is not UTF-8 text", context.shown(path))))
+}
+
+/// A file's bytes, or those of stdin.
+pub(super) fn read_bytes(path: &Path, context: &Context<'_>) -> Result<Vec<u8>> {
     let cannot = |e| Error::failed(format!("cannot read {}: {e}", context.shown(path)));
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
@@ -274,7 +280,7 @@ pub(super) fn read(path: &Path, context: &Context<'_>) -> Result<String> {
     if bytes.len() as u64 > MOST {
         return Err(Error::failed(format!("{} is larger than {} MB", context.shown(path), MOST >> 20)));
     }
-    String::from_utf8(bytes).map_err(|_| Error::failed(format!("{} is not UTF-8 text", context.shown(path))))
+    Ok(bytes)
 }
 
 fn explain(context: &Context<'_>, variable: &Explained) -> Result<()> {

@@ -1,5 +1,5 @@
 use super::child;
-use super::render::{Timeout, disclosures, read};
+use super::render::{Timeout, disclosures, read, read_bytes};
 use crate::cli::context::Context;
 use crate::cli::lookup;
 use crate::cli::show::entry_json;
@@ -54,10 +54,11 @@ impl Verify {
             ));
         }
         let disclosure = Disclosure::parse(read(&file, context)?.as_bytes())?;
-        let shown = verify_render(&ledger, &entry, &disclosure, |job| child::run(job, self.timeout.timeout))?;
+        let shown =
+            verify_render(&ledger, &entry, &disclosure, |job| child::render(job, self.timeout.timeout))?;
         let same_file = match &self.output {
             None => None,
-            Some(file) => Some(body.output.matches(read(&context.dir.join(file), context)?.as_bytes())),
+            Some(file) => Some(body.output.matches(&read_bytes(&context.dir.join(file), context)?)),
         };
         if context.ui.json {
             context.ui.report(
@@ -75,7 +76,7 @@ impl Verify {
         if !file.is_file() {
             return lookup::entry(ledger, &self.render);
         }
-        let output = Address::of(read(&file, context)?.as_bytes());
+        let output = Address::of(&read_bytes(&file, context)?);
         let gave = |entry: &Entry| match &entry.statement.body {
             Body::Render(render) => render.output.blake3 == output,
             _ => false,
