@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["store", "catalog", "keys"],
     &["ledger", "workflow"],
     &["render", "output"],
-    &["session"],
+    &["session", "validator"],
     &["cli"],
 ];
 

@@ -12,6 +12,7 @@
 mod engine;
 mod fingerprint;
 mod output;
+mod renderer;
 mod variables;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 pub use engine::{Cause, ENGINE, Fault, Job, Limits, Ran, run};
 pub use fingerprint::Fingerprint;
 pub use output::{Form, Message, Rendered};
+pub use renderer::Renderer;
 pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};
 
 use crate::catalog::{Finding, Level, Position, Prompt, Rule, Severity, in_file};

@@ -76,6 +76,14 @@ pub struct Given {
     pub values: Map<String, Value>,
 }
 
+impl Given {
+    /// What a caller gives by name, in the highest layer.
+    pub fn values<N: Into<String>, V: Into<Value>>(values: impl IntoIterator<Item = (N, V)>) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { origin: Origin::Var, values }
+    }
+}
+
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explained {
