@@ -9,6 +9,7 @@
 mod allow;
 mod builtin;
 mod check;
+mod compare;
 mod contract;
 mod convert;
 mod dialect;
@@ -42,6 +43,7 @@ mod tests;
 
 pub(crate) use check::in_file;
 pub(crate) use contract::leaves;
+pub use compare::{Asked, Change, Comparison, Impact, compare};
 pub use convert::{Conversion, Converted, Fate, FieldFate, convert};
 pub(crate) use dialect::TNH_INPUT;
 pub use excerpt::Excerpt;

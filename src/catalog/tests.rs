@@ -1,6 +1,7 @@
 //! The catalog as a whole: the built-in gates, the real corpora, resolution, and lint over files.
 
 mod allow;
+mod compare;
 mod convert;
 mod corpora;
 mod fix;
