@@ -242,6 +242,23 @@ fn width_of(stream: impl AsFd) -> Option<usize> {
     columns.or_else(terminal).filter(|width| *width > 0)
 }
 
+/// Lines of at most `width` characters, broken between words; a longer word stays whole.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(last) = lines.last_mut() else { break };
+        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !last.is_empty() {
+            last.push(' ');
+        }
+        last.push_str(word);
+    }
+    lines
+}
+
 /// The first digits of a ledger's id.
 pub(crate) fn ledger(id: &ledger_format::EntryId) -> String {
     short(&hex::encode(id.0))
@@ -256,6 +273,7 @@ pub(crate) fn short(written: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_bar_fills_and_fits() {
@@ -267,6 +285,23 @@ mod tests {
         for width in 0..200 {
             let length = bar("lint", 500, Some(1000), width).len();
             assert!(length < width.max(20), "{width}: {length}");
+        }
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 100), ["one two three"]);
+        assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
+        assert_eq!(wrap("", 10), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_is_wider(text in "[a-zé]{1,9}( [a-zé]{1,9}){0,9}", width in 9usize..40) {
+            let lines = wrap(&text, width);
+            prop_assert_eq!(lines.join(" "), text);
+            prop_assert!(lines.iter().all(|line| line.chars().count() <= width));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The summary that a person reads.
 
 use super::super::context::Context;
-use super::super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, width};
+use super::super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, width, wrap};
 use promptos::catalog::Severity;
 use promptos::error::Result;
 use promptos::session::ci::{Check, Issue, Verdict};
@@ -57,44 +57,4 @@ fn print(context: &Context<'_>, issue: &Issue, indent: usize, width: usize) -> R
         }
     }
     Ok(())
-}
-
-/// Lines of at most `width` characters, broken between words; a longer word stays whole.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(last) = lines.last_mut() else { break };
-        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-            continue;
-        }
-        if !last.is_empty() {
-            last.push(' ');
-        }
-        last.push_str(word);
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("one two three", 100), ["one two three"]);
-        assert_eq!(wrap("unbreakable", 3), ["unbreakable"]);
-        assert_eq!(wrap("", 10), [""]);
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_and_nothing_is_wider(text in "[a-zé]{1,9}( [a-zé]{1,9}){0,9}", width in 9usize..40) {
-            let lines = wrap(&text, width);
-            prop_assert_eq!(lines.join(" "), text);
-            prop_assert!(lines.iter().all(|line| line.chars().count() <= width));
-        }
-    }
 }

@@ -4,6 +4,7 @@ mod add;
 mod audit;
 mod check_output;
 pub(super) mod child;
+mod diff;
 mod export;
 mod import;
 mod list;
@@ -11,6 +12,7 @@ mod refresh;
 mod render;
 mod show;
 mod verify;
+mod versions;
 
 use super::context::Context;
 use super::ui::safe;
@@ -19,8 +21,8 @@ use promptos::catalog::{Catalog, Input, Prompt};
 use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
-/// Look at the catalog's prompts, render them, check answers, bind them in the ledger, bring them up to date, exchange them, audit
-/// their use
+/// Look at the catalog's prompts, compare and render them, check answers, bind them in the ledger, bring them up to
+/// date, exchange them, audit their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
@@ -30,6 +32,7 @@ pub(crate) enum PromptCommand {
     Add(add::Add),
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
+    Diff(diff::Diff),
     Import(import::Import),
     Export(export::Export),
 }
@@ -44,6 +47,7 @@ impl PromptCommand {
             Self::Add(command) => command.run(context),
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),
+            Self::Diff(command) => command.run(context),
             Self::Import(command) => command.run(context),
             Self::Export(command) => command.run(context),
         }

@@ -1,0 +1,233 @@
+use super::versions::{Catalogs, Side};
+use crate::cli::catalog::CatalogOption;
+use crate::cli::context::Context;
+use crate::cli::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, width, wrap};
+use clap::Args;
+use promptos::catalog::{Change, Comparison, Impact, Locator, compare};
+use promptos::error::Result;
+use promptos::ledger::Entry;
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// Unchanged lines around changed ones.
+const AROUND: usize = 3;
+/// After so long the lines are compared coarsely: what was a small change may show as a large one.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many characters of a line are shown.
+const LINE: usize = 2000;
+/// Below this many columns the text stands under the impact instead of beside it.
+const NARROW: usize = 60;
+/// The columns of the impact.
+const IMPACT: usize = 12;
+
+/// Say what changed from one version of a prompt to another, and whether that breaks its users
+///
+/// The text is compared line by line; inputs, output contract, role, status, models and the template's variables by
+/// what they mean. Every change is breaking, compatible or editorial, and the worst of them asks for a version. One
+/// argument is compared with the version before it; if there is none, with what the ledger bound or the last commit
+/// has.
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// The older one: an id such as P00, a ref such as P00.v1, or a file (./P00.md)
+    #[arg(value_name = "A")]
+    from: String,
+    /// The newer one
+    #[arg(value_name = "B")]
+    to: Option<String>,
+    /// The catalog of the older one, when it is another: git:v1.0, snapshot:NAME, … as for --catalog
+    #[arg(long, value_name = "LOCATOR")]
+    against: Option<OsString>,
+    #[command(flatten)]
+    catalog: CatalogOption,
+}
+
+impl Diff {
+    pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let against = self.against.as_deref().map(Locator::parse).transpose()?;
+        let catalogs = Catalogs { context, against, catalog: self.catalog.locator()? };
+        let (from, to) = match &self.to {
+            Some(to) => catalogs.two(&self.from, to)?,
+            None => catalogs.one(&self.from)?,
+        };
+        let found = compare(&from.prompt, &to.prompt);
+        let same_ref = from.prompt.reference() == to.prompt.reference();
+        let bound = if same_ref { binds(context, &from)? } else { None };
+        if context.ui.json {
+            return context.ui.report(
+                "prompt-diff",
+                json!({
+                    "from": side_json(&from),
+                    "to": side_json(&to),
+                    "same_bytes": found.verdict.is_none(),
+                    "verdict": found.verdict,
+                    "changes": found.changes,
+                    "asks": found.asks.as_ref().map(|asks| json!({
+                        "ref": format!("{}.v{}", to.prompt.id, asks.version),
+                        "version": asks.version,
+                        "enough": asks.enough,
+                        "bound": bound.as_ref().map(crate::cli::show::entry_json),
+                    })),
+                    "text": unified(&from, &to).join(""),
+                }),
+            );
+        }
+        print(context, &from, &to, &found, bound.as_ref())
+    }
+}
+
+/// The entry that binds the older prompt's ref, in a ledger that is there.
+fn binds(context: &Context<'_>, from: &Side) -> Result<Option<Entry>> {
+    let Some(ledger) = context.read_if_there()? else { return Ok(None) };
+    context.check_pin(&ledger)?;
+    Ok(ledger.bound(&from.prompt.reference())?.map(|(_, entry)| entry))
+}
+
+fn side_json(side: &Side) -> Value {
+    json!({
+        "ref": side.prompt.reference(),
+        "prompt_id": side.prompt.id,
+        "version": side.prompt.version,
+        "layer": side.prompt.layer,
+        "path": side.prompt.path.to_string_lossy(),
+        "place": side.place,
+        "blake3": hex::encode(blake3::hash(&side.prompt.bytes).as_bytes()),
+    })
+}
+
+fn print(
+    context: &Context<'_>,
+    from: &Side,
+    to: &Side,
+    found: &Comparison,
+    bound: Option<&Entry>,
+) -> Result<()> {
+    let Some(verdict) = found.verdict else {
+        let (a, b) = (safe(&from.prompt.reference()), safe(&to.prompt.reference()));
+        let both = if a == b { a } else { format!("{a} and {b}") };
+        let places = format!("{DIM}{}; {}{DIM:#}", safe(&from.place), safe(&to.place));
+        return context.ui.line(&format!("{both}: the same bytes  {places}"));
+    };
+    for (at, line) in unified(from, to).iter().enumerate() {
+        let style = match line.chars().next() {
+            _ if at < 2 => BOLD,
+            Some('-') => BAD,
+            Some('+') => GOOD,
+            Some('@' | '\\') => DIM,
+            _ => anstyle::Style::new(),
+        };
+        context.ui.line(&format!("{style}{}{style:#}", cut(line.trim_end_matches('\n'))))?;
+    }
+    context.ui.line("")?;
+    for change in &found.changes {
+        print_change(context, change)?;
+    }
+    let style = color(verdict);
+    let asks = match &found.asks {
+        None => "these are two prompts, and neither is a version of the other".to_owned(),
+        Some(asks) => {
+            let id = one_line(&to.prompt.id, 240);
+            let has = one_line(&to.prompt.version, 64);
+            let ends = match (asks.enough, bound) {
+                (true, _) => format!("it says v{has}: enough"),
+                (false, Some(bound)) => {
+                    format!("it says v{has}: too low, since entry {} binds other bytes to that", bound.index)
+                }
+                (false, None) if from.prompt.version == to.prompt.version => {
+                    format!("it says v{has}: too low, unless nobody has used v{has} yet")
+                }
+                (false, None) => format!("it says v{has}: too low"),
+            };
+            format!("asks for {id}.v{}; {ends}", asks.version)
+        }
+    };
+    let text = wrap(&format!("{verdict}: {asks}"), width().unwrap_or(usize::MAX)).join("\n");
+    let rest = text.strip_prefix(&verdict.to_string()).unwrap_or_default().to_owned();
+    context.ui.line(&format!("{style}{verdict}{style:#}{rest}"))
+}
+
+fn color(impact: Impact) -> anstyle::Style {
+    match impact {
+        Impact::Breaking => BAD,
+        Impact::Compatible => WARN,
+        Impact::Editorial => GOOD,
+    }
+}
+
+fn print_change(context: &Context<'_>, change: &Change) -> Result<()> {
+    let style = color(change.impact);
+    let what = match (&change.from, &change.to) {
+        (Some(from), Some(to)) => format!("{}: {} to {}", change.field, shown(from), shown(to)),
+        (Some(from), None) => format!("{}: {} is gone", change.field, shown(from)),
+        (None, Some(to)) => format!("{}: {} is new", change.field, shown(to)),
+        (None, None) => change.field.clone(),
+    };
+    let width = width().unwrap_or(usize::MAX);
+    let (indent, beside) = if width < NARROW { (2, false) } else { (IMPACT, true) };
+    let room = width.saturating_sub(indent);
+    let mut lines = wrap(&one_line(&what, 400), room).into_iter();
+    match beside {
+        true => {
+            let first = lines.next().unwrap_or_default();
+            context.ui.line(&format!("{style}{:<IMPACT$}{style:#}{first}", change.impact))?;
+        }
+        false => context.ui.line(&format!("{style}{}{style:#}", change.impact))?,
+    }
+    for line in lines {
+        context.ui.line(&format!("{:indent$}{line}", ""))?;
+    }
+    for line in wrap(change.why, room) {
+        context.ui.line(&format!("{:indent$}{DIM}{line}{DIM:#}", ""))?;
+    }
+    Ok(())
+}
+
+/// A value as a person reads it.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    };
+    one_line(&text, 120)
+}
+
+/// The unified diff of the two files, line by line.
+fn unified(from: &Side, to: &Side) -> Vec<String> {
+    let text = |side: &Side| String::from_utf8_lossy(&side.prompt.bytes).into_owned();
+    let (before, after) = (text(from), text(to));
+    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(&before, &after);
+    let mut lines = Vec::new();
+    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
+        if lines.is_empty() {
+            let name = |side: &Side| {
+                format!("{} ({})\n", one_line(&side.prompt.reference(), 240), safe(&side.place))
+            };
+            lines.extend([format!("--- {}", name(from)), format!("+++ {}", name(to))]);
+        }
+        lines.push(format!("{}\n", hunk.header()));
+        for change in hunk.iter_changes() {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            let line = change.value();
+            lines.push(format!("{sign}{}\n", line.strip_suffix('\n').unwrap_or(line)));
+            if change.missing_newline() {
+                lines.push("\\ No newline at end of file\n".to_owned());
+            }
+        }
+    }
+    lines
+}
+
+/// A line as a terminal may show it.
+fn cut(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LINE {
+        return safe(line);
+    }
+    let start: String = line.chars().take(LINE).collect();
+    format!("{}… ({} characters more; --json has them)", safe(&start), length - LINE)
+}
