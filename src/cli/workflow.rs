@@ -5,8 +5,10 @@ use promptos::catalog::Finding;
 use promptos::error::{Error, Kind, Result};
 use promptos::workflow::{Against, Lock, MAX_WORKFLOW_BYTES, Report, check};
 use serde_json::json;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// Check workflows before they run
@@ -119,8 +121,61 @@ fn compare(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// The YAML files below the project's folder that git does not ignore, in no hidden folder, by path. Without git, all
+/// that lie in no folder that is hidden or never holds workflows.
+pub(crate) fn yaml_files(context: &Context<'_>) -> Result<Vec<PathBuf>> {
+    let root = context.root()?;
+    let is_yaml = |path: &Path| {
+        path.extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
+    };
+    let hidden = |path: &Path| path.iter().any(|part| part.as_encoded_bytes().starts_with(b"."));
+    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."];
+    let in_git = match context.repository()? {
+        Some(_) => promptos::git::output(&root, &list)?,
+        None => None,
+    };
+    let mut files: Vec<PathBuf> = match in_git {
+        Some(listed) => {
+            let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            names.map(|name| PathBuf::from(OsStr::from_bytes(name))).filter(|path| !hidden(path)).collect()
+        }
+        None => walk(&root)?,
+    };
+    files.retain(|path| is_yaml(path));
+    files.sort();
+    files.dedup();
+    // What git lists may be gone, or a link to anywhere.
+    let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
+    Ok(files.into_iter().map(|path| root.join(path)).filter(is_file).collect())
+}
+
+/// The files below a folder, relative to it, without what is hidden, built or installed. A folder that cannot be read
+/// is an error: what lies in it might be what is asked for.
+fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let full = root.join(&folder);
+        let cannot = |e: std::io::Error| Error::failed(format!("cannot read {}: {e}", full.display()));
+        for entry in std::fs::read_dir(&full).map_err(cannot)? {
+            let entry = entry.map_err(cannot)?;
+            let name = entry.file_name();
+            let skipped =
+                name.as_encoded_bytes().starts_with(b".") || name == "target" || name == "node_modules";
+            let kind = entry.file_type().map_err(cannot)?;
+            if kind.is_dir() && !skipped {
+                folders.push(folder.join(name));
+            } else if kind.is_file() && !skipped {
+                files.push(folder.join(name));
+            }
+        }
+    }
+    Ok(files)
+}
+
 /// Reads a file of at most `most` bytes, and one byte more of a larger one.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)) {
         Ok(_) => Ok(bytes),

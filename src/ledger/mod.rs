@@ -16,6 +16,7 @@ mod tests;
 mod tiles;
 mod trace;
 mod uses;
+mod where_used;
 
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
@@ -24,6 +25,7 @@ pub use evidence::held_checkpoint;
 pub use pin::{Pin, Pins};
 pub use trace::{Found, Signed, Step, Traced};
 pub use uses::{RefUses, Stated, Uses};
+pub use where_used::{User, Users, Wanted};
 
 pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};
 

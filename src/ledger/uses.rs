@@ -46,7 +46,7 @@ pub struct Stated {
 }
 
 impl Stated {
-    fn new(index: u64, s: &Statement) -> Self {
+    pub(super) fn new(index: u64, s: &Statement) -> Self {
         let (subject, issuer) = (s.subject(), s.issuer.clone());
         Self { index, id: s.id, subject, issuer, kid: s.kid, time: s.time }
     }

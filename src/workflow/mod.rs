@@ -10,6 +10,7 @@ mod graph;
 mod inputs;
 mod lock;
 mod model;
+mod named;
 mod read;
 mod refs;
 mod rules;
@@ -17,5 +18,6 @@ mod schema;
 
 pub use check::{Against, MAX_STEPS, MAX_WORKFLOW_BYTES, Ref, Report, check};
 pub use lock::{Lock, Locked};
+pub use named::{Named, Naming, names};
 pub use refs::{Inline, Policy};
 pub use rules::RULES;

@@ -110,6 +110,12 @@ pub(crate) fn check(
     Ok((refs.into_values().collect(), written_out))
 }
 
+/// The names of prompts in a workflow, each with its step; a default policy has none.
+pub(crate) fn named(workflow: &Workflow) -> impl Iterator<Item = (&Placed<String>, Option<&Step>)> {
+    let named = sites(workflow).into_iter().filter(|site| !is_inline(&site.text.value));
+    named.map(|site| (site.text, site.place.map(|(_, step)| step)))
+}
+
 /// Every place where a prompt is named, in the order of the file.
 fn sites(workflow: &Workflow) -> Vec<Site<'_>> {
     let mut sites = Vec::new();

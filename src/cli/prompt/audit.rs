@@ -113,7 +113,7 @@ fn other_bytes(shown: &[&Audited<'_>]) -> Result<()> {
         .hint("a prompt's version never changes: restore the file, or give the new text a new version"))
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {what}{s}")
 }
@@ -195,7 +195,7 @@ fn print_one(
     context.ui.line("")
 }
 
-fn said_json(said: &Stated) -> Value {
+pub(super) fn said_json(said: &Stated) -> Value {
     json!({
         "index": said.index,
         "id": said.id.to_string(),

@@ -13,6 +13,7 @@ mod render;
 mod show;
 mod verify;
 mod versions;
+mod where_used;
 
 use super::context::Context;
 use super::ui::safe;
@@ -22,7 +23,7 @@ use promptos::error::Result;
 use serde_json::{Map, Value, json};
 
 /// Look at the catalog's prompts, compare and render them, check answers, bind them in the ledger, bring them up to
-/// date, exchange them, audit their use
+/// date, exchange them, tell and audit their use
 #[derive(Subcommand)]
 pub(crate) enum PromptCommand {
     List(list::List),
@@ -33,6 +34,7 @@ pub(crate) enum PromptCommand {
     Refresh(refresh::Refresh),
     Audit(audit::Audit),
     Diff(diff::Diff),
+    WhereUsed(where_used::WhereUsed),
     Import(import::Import),
     Export(export::Export),
 }
@@ -48,6 +50,7 @@ impl PromptCommand {
             Self::Refresh(command) => command.run(context),
             Self::Audit(command) => command.run(context),
             Self::Diff(command) => command.run(context),
+            Self::WhereUsed(command) => command.run(context),
             Self::Import(command) => command.run(context),
             Self::Export(command) => command.run(context),
         }
