@@ -125,12 +125,21 @@ fn hostile_templates_end_in_bounded_time_and_memory() {
         (
             "list",
             "{% set ns = namespace(s=[1,2,3,4]) %}{% for i in range(60) %}{% set ns.s = (ns.s + ns.s)|list %}{% endfor %}{{ ns.s|length }}",
+            "error[render.limit]: the filter `list` would make, with the calls before it, more than 128 MB",
+        ),
+        (
+            "clock",
+            "{% set ns = namespace(s=[1,2,3,4]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}{{ 5 in ns.s }}",
             "the template takes more than 2 seconds",
         ),
         ("format", "{{ '%999999999d'|format(1) }}", "takes no number above 1000"),
         ("indent", "{{ 'a\nb'|indent(900000000) }}", "takes no number above 1000"),
         ("repeat", "{% set n = 90000000 %}{% set a = 'x' * n %}{{ a }}{{ a }}", "more than 16777216 bytes"),
-        ("replace", "{% set n = 1000000 %}{% set a = 'x' * n %}{{ a|replace('x', a) }}", "512 MB of memory"),
+        (
+            "replace",
+            "{% set n = 1000000 %}{% set a = 'x' * n %}{{ a|replace('x', a) }}",
+            "the filter `replace` would make",
+        ),
         (
             "fold",
             "{{ (('x' * 90000000) + ('y' * 90000000)) * 1 + ('x' * 90000000) + ('y' * 90000000) + ('z' * 90000000) + ('w' * 90000000) }}",
@@ -146,7 +155,7 @@ fn hostile_templates_end_in_bounded_time_and_memory() {
         world.write("prompts/t.md", prompt("", template));
         let start = Instant::now();
         // Only this one is ended by the clock; the others must meet their own limit, on a busy machine too.
-        let timeout = if name == "list" { "2" } else { "40" };
+        let timeout = if name == "clock" { "2" } else { "40" };
         let output = world.run(&["prompt", "render", "t", "--timeout", timeout]);
         assert!(start.elapsed() < Duration::from_secs(45), "{name} took {:?}", start.elapsed());
         println!("{name}: {:?} {}", start.elapsed(), output.stderr.lines().nth(1).unwrap_or_default());

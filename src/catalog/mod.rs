@@ -7,6 +7,7 @@
 //! credentials in prompts, notes and attachments alike. [`Schemas`] has the schemas that contracts name.
 
 mod allow;
+mod bounds;
 mod builtin;
 mod check;
 mod compare;
@@ -16,9 +17,11 @@ mod dialect;
 mod emit;
 mod excerpt;
 mod fields;
+mod filters;
 mod finding;
 mod fix;
 mod inputs;
+mod language;
 mod lint;
 mod parse;
 mod paths;
@@ -51,6 +54,8 @@ pub(crate) use excerpt::attach as attach_excerpts;
 pub use finding::{Finding, Severity, render};
 pub(crate) use finding::{lossy, quoted};
 pub use fix::{Fix, Fixed, FixedFile, fix};
+pub(crate) use language::unknown;
+pub use language::{FILTERS, FUNCTIONS, METHODS, TESTS, environment};
 pub use lint::{
     Options, Report, lint_file, lint_file_with, lint_path, lint_path_with, lint_source, lint_source_with,
 };
@@ -65,7 +70,7 @@ pub use schema::{Home, MAX_SCHEMA_BYTES, SCHEMA_FOLDER, Schema, Schemas};
 pub(crate) use source::Content;
 pub use source::{Held, Located, Locator, Origin, Source, is_wanted};
 pub(crate) use tags::tags;
+pub use template::variables as template_variables;
 pub(crate) use template::{TemplateError, check as check_template, describe as describe_error};
-pub use template::{environment, variables as template_variables};
 pub use text::Position;
 pub use version::{compare as compare_versions, is_id, is_version, split_ref};

@@ -1,27 +1,11 @@
 //! Jinja2 as lint sees it: syntax, variables, and the tags that reach outside.
 
+use super::language::environment;
 use super::tags::{Tag, tags};
 use super::text::Position;
 use crate::error;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::Error;
 use std::collections::BTreeSet;
-
-/// The engine as prompts are written for it: undefined variables are errors, nothing is HTML-escaped, and a block
-/// tag leaves no blank line behind. There is no loader, so no template can reach another.
-///
-/// An optional input that is not supplied is to be passed as empty: `{% if x %}` is an error for an undefined `x`.
-///
-/// # Errors
-/// If the engine refuses these settings, which is a fault of this program.
-pub fn environment<'source>() -> Result<Environment<'source>, Error> {
-    let mut environment = Environment::new();
-    environment.set_debug(true); // else a release build leaves names and places out of its errors
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    Ok(environment)
-}
 
 /// What a template that compiles refers to.
 #[derive(Debug, PartialEq, Eq)]

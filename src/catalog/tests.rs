@@ -6,6 +6,7 @@ mod convert;
 mod corpora;
 mod fix;
 mod gates;
+mod language;
 mod lint;
 mod model;
 mod resolve;

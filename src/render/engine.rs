@@ -3,8 +3,8 @@
 use crate::catalog::{self, TemplateError, check_template, describe_error, tags};
 use crate::error::{self, Error as Failure};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, Value, ValueOrKwargs};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, filters};
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -29,9 +29,6 @@ impl Default for Limits {
         Self { fuel: 2_000_000, output: 16 << 20, recursion: 100 }
     }
 }
-
-/// Largest width, precision or count that a filter takes: a number of a few digits must not make gigabytes.
-const MOST: u64 = 1000;
 
 /// What is to be rendered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,6 +61,8 @@ pub struct Fault {
     pub cause: Cause,
     /// What is wrong, one sentence without a full stop.
     pub message: String,
+    /// What to do about it, if more is known than the cause.
+    pub hint: Option<String>,
     /// Line and column in the template, from 1.
     pub at: Option<(usize, usize)>,
 }
@@ -88,11 +87,11 @@ impl Fault {
     /// A fault of the whole template.
     #[must_use]
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, message: message.into(), at: None }
+        Self { cause, message: message.into(), hint: None, at: None }
     }
 
     fn at(cause: Cause, error: TemplateError) -> Self {
-        Self { cause, message: error.message, at: Some((error.at.line, error.at.column)) }
+        Self { cause, message: error.message, hint: None, at: Some((error.at.line, error.at.column)) }
     }
 }
 
@@ -101,8 +100,7 @@ impl Fault {
 /// # Errors
 /// If the engine refuses its settings, which is a fault of this program.
 pub fn run(job: &Job) -> error::Result<Ran> {
-    // As Jinja2 does; a template must not depend on how its file was checked out.
-    let source = job.template.replace("\r\n", "\n").replace('\r', "\n");
+    let source = normalized(&job.template);
     let uses = match check_template(&source) {
         Ok(uses) => uses,
         Err(error) => return Ok(Ran { variables: None, text: Err(Fault::at(Cause::Syntax, error)) }),
@@ -112,7 +110,7 @@ pub fn run(job: &Job) -> error::Result<Ran> {
     if let Some(tag) = tags(&source).iter().find(|tag| reaching(tag.keyword())) {
         let at = catalog::Position::of(&source, tag.offset);
         let message = format!("`{{% {} %}}` reaches outside the prompt", tag.keyword());
-        let fault = Fault { cause: Cause::Outside, message, at: Some((at.line, at.column)) };
+        let fault = Fault { cause: Cause::Outside, message, hint: None, at: Some((at.line, at.column)) };
         return Ok(Ran { variables, text: Err(fault) });
     }
     let environment =
@@ -137,7 +135,13 @@ pub fn run(job: &Job) -> error::Result<Ran> {
     Ok(Ran { variables, text })
 }
 
-/// The engine as lint knows it, with limits, and without what could reach the host or multiply without bound.
+/// A template with line feeds for its line ends, as Jinja2 reads it: it must not depend on how its file was checked out.
+#[must_use]
+pub fn normalized(template: &str) -> String {
+    template.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// The engine as lint knows it, with limits.
 fn environment(job: &Job) -> Result<Environment<'static>, Error> {
     let mut environment = catalog::environment()?;
     if job.lenient {
@@ -148,63 +152,12 @@ fn environment(job: &Job) -> Result<Environment<'static>, Error> {
     }
     environment.set_fuel(Some(job.limits.fuel));
     environment.set_recursion_limit(job.limits.recursion);
-    environment.remove_global("debug"); // shows what the engine holds, in no settled order
-    bound(&mut environment, "indent", Value::from_function(filters::indent), 1);
-    bound(&mut environment, "slice", Value::from_function(filters::slice), 1);
-    bound(&mut environment, "batch", Value::from_function(filters::batch), 1);
-    bound(&mut environment, "tojson", Value::from_function(filters::tojson), 1);
-    bound(&mut environment, "round", Value::from_function(filters::round), 1);
-    let format = Value::from_function(filters::format);
-    environment.add_filter("format", move |state: &mut State, args: Rest<ValueOrKwargs>| {
-        let args = args.into_values();
-        let directives = args.first().and_then(Value::as_str).unwrap_or_default();
-        if wide(directives) {
-            return Err(too_large("format"));
-        }
-        format.call(state, &args)
-    });
     Ok(environment)
 }
 
-/// Replaces a filter by itself with its numbers bounded, from argument `from` on.
-fn bound(environment: &mut Environment<'_>, name: &'static str, filter: Value, from: usize) {
-    environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| {
-        let args = args.into_values();
-        let is_large = |value: &Value| {
-            value.is_number() && value.as_i64().is_none_or(|number| number.unsigned_abs() > MOST)
-        };
-        for arg in args.iter().skip(from) {
-            let keyword = arg.is_kwargs().then(|| arg.try_iter().ok()).flatten();
-            let inside =
-                keyword.into_iter().flatten().any(|key| arg.get_item(&key).is_ok_and(|v| is_large(&v)));
-            if inside || is_large(arg) {
-                return Err(too_large(name));
-            }
-        }
-        filter.call(state, &args)
-    });
-}
-
-fn too_large(filter: &str) -> Error {
-    let message = format!("the filter `{filter}` takes no number above {MOST}");
-    Error::new(ErrorKind::InvalidOperation, message)
-}
-
-/// Whether a printf-style text asks for a width or precision beyond bounds, or takes one from a value.
-fn wide(directives: &str) -> bool {
-    directives.split('%').skip(1).any(|directive| {
-        let named = directive.strip_prefix('(').and_then(|rest| rest.split_once(')'));
-        let rest = named.map_or(directive, |(_, rest)| rest);
-        let end = rest.find(|c: char| !c.is_ascii_digit() && !"#-+. *".contains(c)).unwrap_or(rest.len());
-        let spec = rest.get(..end).unwrap_or_default();
-        let mut numbers = spec.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
-        // Digits that no number holds are beyond bounds as well.
-        spec.contains('*') || !numbers.all(|number| number.parse::<u64>().is_ok_and(|number| number <= MOST))
-    })
-}
-
 /// A JSON value as the engine has it, maps in the order written.
-fn value(json: &Json) -> Value {
+#[must_use]
+pub fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(truth) => Value::from(*truth),
@@ -231,6 +184,8 @@ fn fault(error: &Error, source: &str, full: bool, limits: &Limits) -> Fault {
     let mut found = Fault::at(cause, describe_error(error, source));
     match error.kind() {
         _ if full => found.message = format!("the template gives more than {} bytes", limits.output),
+        // A bound of the table says itself what is too much.
+        ErrorKind::OutOfFuel if error.detail().is_some() => {}
         ErrorKind::OutOfFuel => found.message = format!("the template takes more than {} steps", limits.fuel),
         ErrorKind::UndefinedError => {
             let expression = error.range().and_then(|range| source.get(range)).map(str::trim);
@@ -238,7 +193,12 @@ fn fault(error: &Error, source: &str, full: bool, limits: &Limits) -> Fault {
                 found.message = format!("{} has no value", catalog::quoted(expression));
             }
         }
-        _ => {}
+        _ => {
+            if let Some((message, hint)) = catalog::unknown(error) {
+                found.message = message;
+                found.hint = Some(hint);
+            }
+        }
     }
     found
 }

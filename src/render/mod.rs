@@ -18,7 +18,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Cause, ENGINE, Fault, Job, Limits, Ran, run};
+pub use engine::{Cause, ENGINE, Fault, Job, Limits, Ran, normalized, run, value};
 pub use fingerprint::Fingerprint;
 pub use output::{Form, Message, Rendered};
 pub use renderer::Renderer;
@@ -161,7 +161,7 @@ fn describe(prompt: &Prompt, fault: &Fault) -> Finding {
         in_file(prompt.places.template, Position { line, column })
     });
     let finding = Finding::new(rule, &prompt.path, at, fault.message.clone());
-    match hint {
+    match fault.hint.as_deref().or(hint) {
         Some(hint) => finding.hint(hint),
         None => finding,
     }

@@ -268,6 +268,7 @@ fn filters_take_no_large_numbers() {
         let template = format!("{{{{ ({hostile})|list|length }}}}");
         let fault = fault(&job(&template, json!({})));
         assert!(fault.message.contains("takes no number above 1000"), "{hostile}: {fault:?}");
+        assert_eq!(fault.cause, Cause::Limit);
     }
     assert_eq!(
         rendered(
@@ -281,6 +282,26 @@ fn filters_take_no_large_numbers() {
         "  a\n  b2"
     );
     assert_eq!(rendered("{{ 5000|string|indent(width=1) }}", json!({})), "5000");
+}
+
+#[test]
+fn what_is_not_there_is_named_with_its_place_and_what_was_meant() {
+    for (template, message, hint, column) in [
+        ("ab {{ 'x'|uper }}", "there is no filter `uper`", "did you mean `upper`?", 11),
+        ("{{ 'x'|xmlattr }}", "there is no filter `xmlattr`", "there are abs, attr, batch,", 8),
+        ("{{ 1 is evn }}", "there is no test `evn`", "did you mean `even`?", 9),
+        ("{{ rnge(3) }}", "there is no function `rnge`", "did you mean `range`?", 4),
+        ("{{ 'x'.uper() }}", "a string has no method `uper`", "did you mean `upper`?", 8),
+        ("{{ [1].append(2) }}", "a list has no method `append`", "there are count", 8),
+        ("{{ {}.item() }}", "a mapping has no method `item`", "did you mean `items`?", 7),
+        ("{{ (1).bit() }}", "a number has no method `bit`", "methods are those of", 8),
+    ] {
+        let fault = fault(&job(template, json!({})));
+        assert_eq!((fault.cause, fault.message.as_str()), (Cause::Failed, message), "{template}");
+        assert!(fault.hint.as_deref().unwrap().starts_with(hint), "{template}: {fault:?}");
+        assert_eq!(fault.at.map(|(line, _)| line), Some(1), "{template}");
+        assert!(fault.at.unwrap().1.abs_diff(column) <= 6, "{template}: {fault:?}");
+    }
 }
 
 // ---- the output ----
