@@ -21,6 +21,10 @@ vectors:
 rules:
     cargo run --quiet -- lint --explain > docs/lint-rules.md
 
+# Write the page about Jinja2 anew, from the cases recorded from its tests (PROMPTOS_CORPORA)
+compatibility:
+    PROMPTOS_COMPATIBILITY=1 cargo test --test compatibility
+
 # Licences, bans and sources of all dependencies (needs cargo-deny)
 deny:
     cargo deny check licenses bans sources

@@ -2,7 +2,9 @@
 //! "List of Builtin Filters", and Python's for what these are made of.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
-use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value, escape_formatter, filters};
+use minijinja::{
+    AutoEscape, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter, filters,
+};
 
 /// Prints a value, HTML-escaped in the blocks that ask for it, with the entities that Jinja2 writes.
 pub(super) fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
@@ -57,6 +59,21 @@ pub(super) fn by_position(filter: Value, names: &'static [&'static str]) -> Valu
         }
         if !named.is_empty() {
             args.push(named.into_iter().collect::<Kwargs>().into());
+        }
+        filter.call(state, &args)
+    })
+}
+
+/// A filter that would pass over an undefined value, or one in a list, where such a value is an error.
+pub(super) fn strict(filter: Value) -> Value {
+    Value::from_function(move |state: &mut State, args: Rest<ValueOrKwargs>| {
+        let args = args.into_values();
+        if state.undefined_behavior() == UndefinedBehavior::Strict
+            && let Some(value) = args.first()
+            && (value.is_undefined()
+                || value.kind() == ValueKind::Seq && value.try_iter()?.any(|item| item.is_undefined()))
+        {
+            return Err(Error::from(ErrorKind::UndefinedError));
         }
         filter.call(state, &args)
     })

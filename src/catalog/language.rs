@@ -98,7 +98,7 @@ filters! {
     "indent" indented f!(own::indent);
     "int" free f!(own::int);
     "items" free f!(filters::items);
-    "join" joined f!(filters::join);
+    "join" joined own::strict(f!(filters::join));
     "last" free f!(filters::last);
     "length" free f!(filters::length);
     "lines" cut f!(filters::lines);
@@ -123,7 +123,7 @@ filters! {
     "striptags" copied f!(more::striptags);
     "sum" added f!(filters::sum);
     "title" rewritten f!(filters::title);
-    "tojson" pretty f!(filters::tojson);
+    "tojson" pretty own::strict(f!(filters::tojson));
     "trim" copied f!(filters::trim);
     "truncate" copied f!(own::truncate);
     "unique" listed f!(filters::unique, "case_sensitive" "attribute");
