@@ -219,6 +219,13 @@ pub(crate) const CAUSES: &[Cause] = &[
             "TestStringFormatMap.test_safe_format_all_okay",
         ],
     ),
+    cause(
+        "Bounds",
+        "Widths, precisions and counts end at 1000, a range at 100,000 items, and what calls write at 128 MB. An\n\
+         expression has at most 400 tokens, and a template 100 `elif`.",
+        &[("{{ 'a'|center(1001)|length }}", "1001")],
+        &["TestIfCondition.test_elif_deep"],
+    ),
     cause("The operator `%` on texts", "The filter `format` does it.", &[("{{ '%s!' % 'a' }}", "a!")], &[]),
     cause(
         "JSON",
@@ -236,12 +243,6 @@ pub(crate) const CAUSES: &[Cause] = &[
         "Entries that are called like a method",
         "An entry without parentheses is the mapping's own, never a method.",
         &[("{{ {'items': 1}.items is number }}", "False")],
-        &[],
-    ),
-    cause(
-        "Bounds",
-        "Widths, precisions and counts end at 1000, a range at 100,000 items, and what calls write at 128 MB.",
-        &[("{{ 'a'|center(1001)|length }}", "1001")],
         &[],
     ),
 ];
