@@ -12,6 +12,9 @@ use std::fmt::{self, Write as _};
 pub(crate) const MOST_NUMBER: u64 = 1000;
 /// Most bytes that the calls of one rendering write together; steps have a limit of their own.
 pub(crate) const MOST_WRITTEN: usize = 128 << 20;
+/// Most pieces that a list or mapping is written in to see how long it is: what holds itself twice, many times over,
+/// is written for minutes.
+const MOST_PIECES: usize = 1 << 20;
 /// What the engine needs for one item of a list.
 const ITEM: usize = 32;
 
@@ -231,6 +234,7 @@ fn written(value: &Value) -> usize {
 #[derive(Default)]
 struct Counted {
     bytes: usize,
+    pieces: usize,
     deep: usize,
     deepest: usize,
 }
@@ -245,6 +249,7 @@ fn count(value: &Value) -> Counted {
 impl fmt::Write for Counted {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.bytes += text.len();
+        self.pieces += 1;
         for byte in text.bytes() {
             match byte {
                 b'[' | b'{' | b'(' => self.deep += 1,
@@ -252,6 +257,9 @@ impl fmt::Write for Counted {
                 _ => {}
             }
             self.deepest = self.deepest.max(self.deep);
+        }
+        if self.pieces > MOST_PIECES {
+            self.bytes = MOST_WRITTEN + 1;
         }
         if self.bytes > MOST_WRITTEN { Err(fmt::Error) } else { Ok(()) }
     }
