@@ -45,8 +45,8 @@ mod walk;
 mod tests;
 
 pub(crate) use check::in_file;
-pub(crate) use contract::leaves;
 pub use compare::{Asked, Change, Comparison, Impact, compare};
+pub(crate) use contract::leaves;
 pub use convert::{Conversion, Converted, Fate, FieldFate, convert};
 pub(crate) use dialect::TNH_INPUT;
 pub use excerpt::Excerpt;
