@@ -67,6 +67,9 @@ fn a_recorded_render_is_verified_and_traced_from_its_output_to_the_prompt() {
     assert_eq!(text(&users, "/used_by/0/what"), "render");
     world.run(&["show", "1"]).expect(0, &["minijinja/", "committed to as", "t.v1.0"]);
     world.run(&["log"]).expect(0, &["render"]);
+    world.run(&["prompt", "where-used", "t"]).expect(0, &["  render ", "0 sessions, 1 render, 0 runs"]);
+    let used = world.json(&["prompt", "where-used", "t.v1.0"]);
+    assert_eq!(text(&used, "/prompts/0/renders/0/sub"), format!("render/{id}"));
 }
 
 #[test]

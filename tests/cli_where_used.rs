@@ -119,7 +119,7 @@ fn an_id_is_all_its_versions() {
         lines.contains(&"  workflow  flows/build.yaml:7  build 1, step s1  as a, which stands for it now"),
         "{shown:?}"
     );
-    assert_eq!(lines.last(), Some(&"2 refs: 1 workflow, 2 snapshots, 2 sessions, 2 runs"));
+    assert_eq!(lines.last(), Some(&"2 refs: 1 workflow, 2 snapshots, 2 sessions, 0 renders, 2 runs"));
     let mut command = world.command(env!("CARGO_BIN_EXE_promptos"), &world.project);
     let narrow = finish(command.env("COLUMNS", "40").args(["prompt", "where-used", "a"])).ok();
     assert!(narrow.stdout.contains("\n  snapshot  one\n    entry 1 by 'ada' at "), "{narrow:?}");
@@ -175,7 +175,11 @@ fn what_nothing_uses_is_said() {
     let world = history();
     world.run(&["prompt", "where-used", "b"]).expect(
         0,
-        &["b.v1  draft", "  nothing uses it", "1 ref: 0 workflows, 0 snapshots, 0 sessions, 0 runs"],
+        &[
+            "b.v1  draft",
+            "  nothing uses it",
+            "1 ref: 0 workflows, 0 snapshots, 0 sessions, 0 renders, 0 runs",
+        ],
     );
     world.run(&["prompt", "where-used", "c"]).expect(1, &["there is no prompt `c`"]);
     world.run(&["prompt", "where-used", "a.v7"]).expect(1, &["no version 7"]);

@@ -48,6 +48,8 @@ pub struct Users {
     pub bound: Option<(Address, Stated)>,
     /// The sessions that were recorded with it.
     pub sessions: Vec<User>,
+    /// Its recorded renders.
+    pub renders: Vec<User>,
     /// The runs that cite such a session.
     pub runs: Vec<User>,
     /// The snapshots that have it.
@@ -64,7 +66,7 @@ impl Ledger {
         let mut found: BTreeMap<String, Users> = BTreeMap::new();
         for (reference, content, at) in self.bound_refs(wanted)? {
             let mut users = Users { bound: Some((content, self.stated(at)?)), ..Users::default() };
-            self.add_sessions(&reference, content, &mut users)?;
+            self.add_uses(&reference, content, &mut users)?;
             found.insert(reference, users);
         }
         let mut unlisted = Vec::new();
@@ -107,15 +109,20 @@ impl Ledger {
         Ok(rows)
     }
 
-    /// The sessions that used a ref, and the runs that cite them.
-    fn add_sessions(&self, reference: &str, content: Address, users: &mut Users) -> Result<()> {
+    /// The sessions and renders that used a ref, and the runs that cite such sessions.
+    fn add_uses(&self, reference: &str, content: Address, users: &mut Users) -> Result<()> {
         let used = index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]);
         let mut runs = BTreeSet::new();
         for at in index::indexes(&*self.store, &used, false, usize::MAX)? {
-            let said = self.stated(at)?;
-            let cited = index::key(index::Table::CitedBy, &[&said.id.0]);
+            let statement = self.expect_entry(at)?.statement;
+            let user = User { said: Stated::new(at, &statement), content, superseded: false };
+            if let Body::Render(_) = statement.body {
+                users.renders.push(user);
+                continue;
+            }
+            let cited = index::key(index::Table::CitedBy, &[&statement.id.0]);
             runs.extend(index::indexes(&*self.store, &cited, false, usize::MAX)?);
-            users.sessions.push(User { said, content, superseded: false });
+            users.sessions.push(user);
         }
         for at in runs {
             let statement = self.expect_entry(at)?.statement;

@@ -254,6 +254,7 @@ fn every_rule_finds_what_it_is_for() {
         "file.link",
         "catalog.duplicate-ref",
         "prompt.id",
+        "contract.schema-unresolved",
     ];
     for rule in RULES {
         let here = cases.iter().any(|(_, _, expected)| expected.iter().any(|(code, ..)| *code == rule.code));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Say what uses a prompt: workflows, snapshots, sessions and runs
+/// Say what uses a prompt: workflows, snapshots, sessions, renders and runs
 ///
 /// Workflows are the YAML files of the project that are some, or the files named. The rest is what the ledger says.
 #[derive(Args)]
@@ -116,17 +116,20 @@ impl WhereUsed {
             let callers: BTreeSet<&str> =
                 rows.iter().flat_map(|(_, row)| &row.callers).map(|caller| caller.path.as_str()).collect();
             context.ui.line(&format!(
-                "{}: {}, {}, {}, {}",
+                "{}: {}, {}, {}, {}, {}",
                 counted(rows.len(), "ref"),
                 counted(callers.len(), "workflow"),
                 counted(total(|users| &users.snapshots), "snapshot"),
                 counted(total(|users| &users.sessions), "session"),
+                counted(total(|users| &users.renders), "render"),
                 counted(total(|users| &users.runs), "run"),
             ))?;
             context.ui.note(&format!("{} looked at", counted(looked_at, "workflow")));
         }
         if ledger.is_none() {
-            context.ui.note("there is no ledger here, so nothing is known of snapshots, sessions and runs");
+            context.ui.note(
+                "there is no ledger here, so nothing is known of snapshots, sessions, renders and runs",
+            );
         }
         for snapshot in &unlisted {
             let name = one_line(snapshot.name(), 80);
@@ -302,6 +305,7 @@ fn row_json(catalog: &Catalog, reference: &str, row: &Row) -> Value {
         "workflows": callers.collect::<Vec<_>>(),
         "snapshots": users(&row.users.snapshots),
         "sessions": users(&row.users.sessions),
+        "renders": users(&row.users.renders),
         "runs": users(&row.users.runs),
     })
 }
@@ -329,8 +333,9 @@ fn print(context: &Context<'_>, catalog: &Catalog, reference: &str, row: &Row) -
         let more = format!("{workflow}{version}, {steps} {}", caller.steps.join(", "));
         line(context, "workflow", &name, &more, &marks.join("; "))?;
     }
-    let Users { bound, sessions, runs, snapshots } = &row.users;
-    for (what, users) in [("snapshot", snapshots), ("session", sessions), ("run", runs)] {
+    let Users { bound, sessions, renders, runs, snapshots } = &row.users;
+    for (what, users) in [("snapshot", snapshots), ("session", sessions), ("render", renders), ("run", runs)]
+    {
         for user in users {
             let said = &user.said;
             let id = short(&said.id.to_string());
@@ -341,7 +346,7 @@ fn print(context: &Context<'_>, catalog: &Catalog, reference: &str, row: &Row) -
             line(context, what, said.name(), &more, &marks.join("; "))?;
         }
     }
-    if row.callers.is_empty() && [snapshots, sessions, runs].iter().all(|users| users.is_empty()) {
+    if row.callers.is_empty() && [snapshots, sessions, renders, runs].iter().all(|users| users.is_empty()) {
         context.ui.line("  nothing uses it")?;
     }
     Ok(())
