@@ -218,6 +218,20 @@ fn files_are_compared_as_they_are() {
     let shown =
         world.run(&["prompt", "diff", "a.v1", "c.md"]).expect(0, &["characters more; --json has them"]);
     assert!(shown.stdout.len() < 20_000);
+    // What changed of it is shown, wherever it is.
+    let long = |word: &str| prompt("3", NONE, &format!("{}{word}{}", "é".repeat(5000), "b".repeat(5000)));
+    world.write("d.md", long(" before ").trim_end());
+    world.write("e.md", long(" after "));
+    world.run(&["prompt", "diff", "d.md", "e.md"]).expect(
+        0,
+        &[
+            "-(4501 characters the same) …éé",
+            "+(4501 characters the same) …éé",
+            "é before b",
+            "é after b",
+            "3506 characters more",
+        ],
+    );
 
     world.run(&["prompt", "diff", "a.v1", "./none.md"]).expect(1, &["cannot read ./none.md"]);
     world.run(&["prompt", "diff", "a.v1", "./prompts"]).expect(1, &["./prompts is not a regular file"]);

@@ -109,7 +109,8 @@ fn print(
         let places = format!("{DIM}{}; {}{DIM:#}", safe(&from.place), safe(&to.place));
         return context.ui.line(&format!("{both}: the same bytes  {places}"));
     };
-    for (at, line) in unified(from, to).iter().enumerate() {
+    let lines = unified(from, to);
+    for (at, line) in lines.iter().enumerate() {
         let style = match line.chars().next() {
             _ if at < 2 => BOLD,
             Some('-') => BAD,
@@ -117,7 +118,7 @@ fn print(
             Some('@' | '\\') => DIM,
             _ => anstyle::Style::new(),
         };
-        context.ui.line(&format!("{style}{}{style:#}", cut(line.trim_end_matches('\n'))))?;
+        context.ui.line(&format!("{style}{}{style:#}", cut(&lines, at)))?;
     }
     context.ui.line("")?;
     for change in &found.changes {
@@ -222,12 +223,42 @@ fn unified(from: &Side, to: &Side) -> Vec<String> {
     lines
 }
 
-/// A line as a terminal may show it.
-fn cut(line: &str) -> String {
+/// A line as a terminal may show it. Of a long one that is there because it changed, the part that did is shown.
+fn cut(lines: &[String], at: usize) -> String {
+    let line = lines.get(at).map(|line| line.trim_end_matches('\n')).unwrap_or_default();
     let length = line.chars().count();
     if length <= LINE {
         return safe(line);
     }
-    let start: String = line.chars().take(LINE).collect();
-    format!("{}… ({} characters more; --json has them)", safe(&start), length - LINE)
+    let (sign, rest) = line.split_at(1); // ASCII in every line
+    let other = counterpart(lines, at).and_then(|other| other.get(1..)).unwrap_or_default();
+    let same = rest.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let skipped = if same > LINE / 2 { same - LINE / 4 } else { 0 };
+    let start = if skipped > 0 { format!("({skipped} characters the same) …") } else { String::new() };
+    let shown: String = rest.chars().skip(skipped).take(LINE).collect();
+    let end = match (length - 1).saturating_sub(skipped + LINE) {
+        0 => String::new(),
+        more => format!("… ({more} characters more; --json has them)"),
+    };
+    format!("{sign}{start}{}{end}", safe(&shown))
+}
+
+/// The line in whose place this one is, or that is in its place: of a block of removed lines followed by one of added
+/// lines, the one at the same place in the other block.
+fn counterpart(lines: &[String], at: usize) -> Option<&str> {
+    let is = |at: usize, sign: char| lines.get(at).is_some_and(|line| line.starts_with([sign, '\\']));
+    let sign = lines.get(at)?.chars().next()?;
+    let before = |end: usize, sign: char| (0..end).rev().take_while(|at| is(*at, sign)).count();
+    let other = match sign {
+        '-' => at + (at..lines.len()).take_while(|at| is(*at, '-')).count() + before(at, '-'),
+        '+' => {
+            let own = (0..at).rev().take_while(|at| lines.get(*at).is_some_and(|line| line.starts_with('+')));
+            let added = at - own.count();
+            // Where the removed lines begin, and as far in.
+            added.checked_sub(before(added, '-'))? + (at - added)
+        }
+        _ => return None,
+    };
+    let other = lines.get(other).map(String::as_str)?;
+    other.starts_with(if sign == '-' { '+' } else { '-' }).then_some(other)
 }
