@@ -49,16 +49,17 @@ pub(crate) fn describe(error: &serde_json::Error, text: &str) -> (String, Positi
     (message, Position::of(text, offset))
 }
 
-/// Where a value stands: the byte offsets of its name, if it is a member of an object, and of itself.
+/// Where a value stands: the places of its name, if it is a member of an object, and of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) name: Option<usize>,
-    pub(crate) value: usize,
+    pub(crate) name: Option<Position>,
+    pub(crate) value: Position,
 }
 
 /// Where the values stand to which these JSON Pointers (RFC 6901) lead. `text` is a document that [`parse`] accepts.
 pub(crate) fn places(text: &str, wanted: &BTreeSet<String>) -> BTreeMap<String, Place> {
-    let mut scan = Scan { text, at: 0, pointer: String::new(), wanted, found: BTreeMap::new() };
+    let known = (0, Position::START);
+    let mut scan = Scan { text, at: 0, known, pointer: String::new(), wanted, found: BTreeMap::new() };
     scan.value(None);
     scan.found
 }
@@ -71,6 +72,8 @@ pub(crate) fn pointer_part(name: &str) -> String {
 struct Scan<'a> {
     text: &'a str,
     at: usize,
+    /// A byte offset that was passed, and its place: many places on one long line must not cost its length each.
+    known: (usize, Position),
     pointer: String,
     wanted: &'a BTreeSet<String>,
     found: BTreeMap<String, Place>,
@@ -83,11 +86,22 @@ impl Scan<'_> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// The place of an offset behind all those that were asked for before.
+    fn position(&mut self, offset: usize) -> Position {
+        let (before, Position { line, column }) = self.known;
+        let passed = Position::of(self.text.get(before..offset).unwrap_or_default(), usize::MAX);
+        let column = if passed.line == 1 { column + passed.column - 1 } else { passed.column };
+        self.known = (offset, Position { line: line + passed.line - 1, column });
+        self.known.1
+    }
+
     /// Passes one value; documents nest no deeper than [`parse`] allows.
     fn value(&mut self, name: Option<usize>) {
         let first = self.next();
         if self.wanted.contains(&self.pointer) {
-            self.found.insert(self.pointer.clone(), Place { name, value: self.at });
+            let name = name.map(|at| self.position(at));
+            let place = Place { name, value: self.position(self.at) };
+            self.found.insert(self.pointer.clone(), place);
         }
         match first {
             Some(b'{') => {
@@ -261,7 +275,8 @@ mod tests {
         let found = places(text, &wanted(&["", "/a", "/a/0", "/a/1/b~1~0c", "/a/2", "/", "/x"]));
         let at = |pointer: &str| {
             let Place { name, value } = found[pointer];
-            (name.map(|at| &text[at..at + 2]), &text[value..value + 2])
+            let two = |at: Position| &text[at.column - 1..at.column + 1]; // one line of ASCII
+            (name.map(two), two(value))
         };
         assert_eq!(at(""), (None, "{\""));
         assert_eq!(at("/a"), (Some("\"a"), "[1"));
@@ -310,7 +325,9 @@ mod tests {
             let found = places(&text, &all.iter().cloned().collect());
             prop_assert_eq!(found.len(), all.len());
             for (pointer, place) in found {
-                let mut read = serde_json::Deserializer::from_str(&text[place.value..]).into_iter::<Value>();
+                let line: usize = text.split_inclusive('\n').take(place.value.line - 1).map(str::len).sum();
+                let rest: String = text[line..].chars().skip(place.value.column - 1).collect();
+                let mut read = serde_json::Deserializer::from_str(&rest).into_iter::<Value>();
                 prop_assert_eq!(&read.next().unwrap().unwrap(), document.pointer(&pointer).unwrap());
             }
         }

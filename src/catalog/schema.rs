@@ -232,6 +232,7 @@ mod tests {
         let path = "planner_decision/v1.schema.json";
         let layer = || schemas.resolve("planner_decision.v1").map(|schema| (schema.layer, schema.hides));
         assert_eq!(layer().unwrap(), (Layer::BuiltIn, vec![]));
+        assert!(schemas.has("planner_decision.v1"));
         write(&user, path, "true");
         assert_eq!(layer().unwrap(), (Layer::User, vec![Layer::BuiltIn]));
         write(&workspace, path, "{}");

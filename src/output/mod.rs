@@ -244,7 +244,7 @@ fn check_json(
     let places = json::places(text, &faults.iter().map(|(pointer, ..)| pointer.clone()).collect());
     let placed = faults.into_iter().map(|(pointer, is_name, mut fault)| {
         if let Some(place) = places.get(&pointer) {
-            fault.at = Position::of(text, place.name.filter(|_| is_name).unwrap_or(place.value));
+            fault.at = place.name.filter(|_| is_name).unwrap_or(place.value);
         }
         fault.pointer = Some(pointer);
         fault

@@ -274,6 +274,19 @@ fn misfits_have_pointers_places_and_words() {
 }
 
 #[test]
+fn a_misfit_stands_where_its_name_or_value_does_and_is_said_once() {
+    let schema =
+        json!({"required": ["a"], "properties": {"c": {"type": "null"}}, "additionalProperties": false});
+    let folder = Folder::new(&[("s/v1.schema.json", schema)]);
+    let schemas = Schemas::new(Some(folder.0.path().join("schemas")), None);
+    let prompt = prompt("task", "output_contract: {mode: json, schema_ref: s.v1, required_fields: [a]}");
+    let outcome = checked(&prompt, b"{\n  \"b\":   1,\n  \"c\":   2\n}", &schemas).unwrap();
+    let place = |v: &Violation| (v.finding.code, v.finding.line, v.finding.column);
+    let expected = [("output.field", 1, 1), ("output.schema", 2, 3), ("output.schema", 3, 10)];
+    assert_eq!(outcome.findings.iter().map(place).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn references_stay_in_the_folder() {
     let part = json!({"$defs": {"n": {"type": "integer"}}, "type": "string"});
     let files = |reference: &str| {
@@ -281,6 +294,7 @@ fn references_stay_in_the_folder() {
             ("s/v1.schema.json", json!({"$ref": reference})),
             ("s/part.json", part.clone()),
             ("other/v2.schema.json", json!({"$ref": "../s/part.json#/$defs/n"})),
+            ("s/.hidden.json", json!({})),
             ("../outside.json", json!({})),
             ("../schemas.json", json!({})),
         ])
@@ -301,6 +315,7 @@ fn references_stay_in_the_folder() {
         ("%2e%2e/%2e%2e/outside.json", ""),
         ("..%2f..%2foutside.json", "no file of the folder"),
         ("missing.json", "not there"),
+        (".hidden.json", "no file of the folder"),
         ("part.json#/$defs/missing", "does not exist"),
         ("#/nowhere", "does not exist"),
         ("::", ""),

@@ -56,7 +56,9 @@ fn serve<J: DeserializeOwned, A: Serialize>(
     std::io::stdin()
         .read_to_string(&mut job)
         .map_err(|e| Error::failed(format!("cannot read the job: {e}")))?;
-    let answer = serde_json::to_vec(&work(&serde_json::from_str(&job).map_err(cannot)?)?).map_err(cannot)?;
+    let parsed = serde_json::from_str(&job).map_err(cannot)?;
+    drop(job); // it counts as well
+    let answer = serde_json::to_vec(&work(&parsed)?).map_err(cannot)?;
     ui.bytes(&answer)?;
     ui.flush()
 }
@@ -93,8 +95,12 @@ pub(super) fn render(job: &Job, seconds: u64) -> Result<Ran> {
 /// Compares a value with its schema in a process that ends after so many seconds.
 pub(super) fn check_value(job: &output::Job, seconds: u64) -> Result<output::Ran> {
     ask("check-value", job, seconds)?.map_err(|ended| {
-        Error::failed(too_much("comparing the answer with its schema", ended, seconds))
-            .hint("look for references in the schema that multiply, or give it longer: --timeout")
+        let error = Error::failed(too_much("comparing the answer with its schema", ended, seconds))
+            .hint("look for references in the schema that multiply");
+        match ended {
+            Ended::Time => error.hint("or give it longer: --timeout"),
+            Ended::Memory | Ended::Stack => error.hint("or for an answer of a great many small values"),
+        }
     })
 }
 
