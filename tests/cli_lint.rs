@@ -4,7 +4,7 @@
 
 mod support;
 
-use promptos::catalog::RULES;
+use promptos::catalog::{RENDER_RULES, RULES};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -215,6 +215,8 @@ fn a_rule_explains_itself() {
     world.run(&["lint", "--explain", "nothing.like.it"]).expect(1, &["all rules: promptos lint --explain"]);
     let report = world.json(&["lint", "--explain", "secret.found"]);
     assert_eq!((text(&report, "/schema"), text(&report, "/severity")), ("promptos.lint-rule/1", "error"));
+    world.run(&["lint", "--explain", "render.missing"]).expect(0, &["every required input has a value"]);
+    world.run(&["lint", "--explain", "render.mising"]).expect(1, &["did you mean render.missing"]);
     world.run(&["lint", "--explain", "secret.found", "--fix"]).expect(2, &["cannot be used with"]);
 }
 
@@ -223,7 +225,7 @@ fn a_rule_explains_itself() {
 fn the_page_of_rules_is_up_to_date() {
     let page = fs::read_to_string(repository("docs/lint-rules.md")).unwrap();
     assert_eq!(World::new().run(&["lint", "--explain"]).ok().stdout, page, "run: just rules");
-    for rule in RULES {
+    for rule in RULES.iter().chain(RENDER_RULES) {
         assert_eq!(page.matches(&format!("### `{}`\n", rule.code)).count(), 1);
     }
 }

@@ -3,8 +3,9 @@
 //! A prompt is a Markdown file with YAML frontmatter in one of several dialects, all read into one model,
 //! [`Prompt`]. A [`Catalog`] collects them from its sources (folders, git revisions, ledgers, the gates compiled
 //! into this program) and says what a ref or an id stands for. Lint says what is wrong with a file, with a stable
-//! code and a place for each [`Finding`]; [`RULES`] is the table of everything it can say. [`secrets`] looks for
-//! credentials in prompts, notes and attachments alike. [`Schemas`] has the schemas that contracts name.
+//! code and a place for each [`Finding`]; [`RULES`] is the table of everything it can say, and [`RENDER_RULES`] that of
+//! what rendering can. [`secrets`] looks for credentials in prompts, notes and attachments alike. [`Schemas`] has the
+//! schemas that contracts name.
 
 mod allow;
 mod bounds;
@@ -64,7 +65,11 @@ pub use parse::{MAX_PROMPT_BYTES, Parsed, Problem, parse, parse_any};
 pub use policy::{Level, Policy, Strictly};
 pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, Prompt, Strictness};
 pub use resolve::Catalog;
-pub use rules::{RULES, Rule, rule, rules_page, similar_rules};
+pub(crate) use rules::{
+    RENDER_EXTRA, RENDER_FAILED, RENDER_LIMIT, RENDER_MISSING, RENDER_OUTSIDE, RENDER_SYNTAX, RENDER_TYPE,
+    RENDER_UNDEFINED,
+};
+pub use rules::{RENDER_RULES, RULES, Rule, rule, rules_page, similar_rules};
 pub use sarif::sarif;
 pub use schema::{Home, MAX_SCHEMA_BYTES, SCHEMA_FOLDER, Schema, Schemas};
 pub(crate) use source::Content;

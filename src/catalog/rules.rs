@@ -1,9 +1,9 @@
-//! The table of everything that lint can say.
+//! The tables of everything that lint and rendering can say.
 
 use super::finding::Severity;
 use super::prompt::Dialect;
 
-/// One thing lint looks for. Codes are stable: scripts and editors key on them.
+/// One thing that lint or rendering looks for. Codes are stable: scripts and editors key on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     /// Stable name, `<area>.<what>`.
@@ -30,7 +30,7 @@ const INPUTS: &[Dialect] = &[Dialect::Oa05, Dialect::Tnh];
 const QUOTED: &[Dialect] = &[Dialect::PromptOs, Dialect::Tnh];
 
 macro_rules! rules {
-    ($($name:ident $code:literal $severity:ident $dialects:ident $what:literal $why:literal
+    ($(#[$about:meta])* $table:ident: $($name:ident $code:literal $severity:ident $dialects:ident $what:literal $why:literal
         $(fix $fix:literal)? $(also $($also:literal)+)?;)*) => {
         $(pub(crate) const $name: Rule = Rule {
             code: $code,
@@ -41,12 +41,14 @@ macro_rules! rules {
             fix: [$(Some($fix),)? None][0],
             also: &[$($($also),+)?],
         };)*
-        /// Every rule, in the order in which a file is examined.
-        pub const RULES: &[Rule] = &[$($name),*];
+        $(#[$about])*
+        pub const $table: &[Rule] = &[$($name),*];
     };
 }
 
 rules! {
+    /// Every rule of lint, in the order in which a file is examined.
+    RULES:
     FILE_UNREADABLE "file.unreadable" Error FILE
         "every prompt file can be read"
         "a file that cannot be read may be the prompt someone asks for";
@@ -196,10 +198,46 @@ rules! {
         "an exception that outlives its cause hides the next fault";
 }
 
+rules! {
+    /// Every rule of rendering, which looks at a prompt together with its values.
+    RENDER_RULES:
+    RENDER_MISSING "render.missing" Error ALL
+        "every required input has a value"
+        "a prompt that lacks what it asks for says something else; `missing` in `[render]` settles it"
+        also "MISSING_REQUIRED_VARS";
+    RENDER_EXTRA "render.extra" Error ALL
+        "every value that is given belongs to an input or a variable of the prompt"
+        "a misspelt name would be dropped in silence; `extra` in `[render]` settles it"
+        also "EXTRA_VARIABLES";
+    RENDER_TYPE "render.type" Error ALL
+        "each value has the type that its input declares"
+        "a text where a list is meant is gone through letter by letter";
+    RENDER_UNDEFINED "render.undefined" Error ALL
+        "every name that the template uses has a value"
+        "what has no value would leave a gap that nobody sees; `undefined` in `[render]` settles it";
+    RENDER_SYNTAX "render.syntax" Error ALL
+        "the template is valid Jinja2"
+        "it could never be rendered";
+    RENDER_OUTSIDE "render.outside" Error ALL
+        "a template does not include, import or extend another"
+        "a prompt's digest would not cover what it pulls in";
+    RENDER_LIMIT "render.limit" Error ALL
+        "a template ends within its limits of steps, time, memory and text"
+        "a template from elsewhere must not exhaust the machine that renders it";
+    RENDER_FAILED "render.failed" Error ALL
+        "the template can be rendered with these values, and calls only what COMPATIBILITY.md lists"
+        "a text that stops half way is no prompt";
+}
+
+/// The rules of lint, then those of rendering.
+fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(RENDER_RULES)
+}
+
 /// The rule with this code, or what other systems call so.
 #[must_use]
 pub fn rule(code: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.code == code || rule.also.contains(&code))
+    all().find(|rule| rule.code == code || rule.also.contains(&code))
 }
 
 /// At most three codes that resemble this one, nearest first.
@@ -215,7 +253,7 @@ pub fn similar_rules(code: &str) -> Vec<&'static str> {
             .unwrap_or(usize::MAX)
     };
     let most = (wanted.chars().count() / 3).max(1);
-    let mut near: Vec<_> = RULES.iter().map(|rule| (distance(&rule), rule.code)).collect();
+    let mut near: Vec<_> = all().map(|rule| (distance(&rule), rule.code)).collect();
     near.retain(|(distance, _)| *distance <= most);
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, code)| code).collect()
@@ -244,8 +282,9 @@ impl Rule {
 pub fn rules_page() -> String {
     let mut page = String::from(
         "# Lint rules\n\n\
-         What `promptos lint` looks for. `promptos lint --explain CODE` shows one rule; this page is what\n\
-         `promptos lint --explain` prints, and is written by `just rules`.\n\n\
+         What `promptos lint` looks for, and under [render](#render) what `promptos prompt render` does.\n\
+         `promptos lint --explain CODE` shows one rule; this page is what `promptos lint --explain` prints, and is\n\
+         written by `just rules`.\n\n\
          An error means that the file must not be used as it is. `[lint]` in `promptos.toml` makes warnings fail as\n\
          well (`mode = \"strict\"`) or nothing (`\"permissive\"`), and settles what happens to `missing` inputs\n\
          (`input.source`), `extra` ones (`input.unused`) and `undefined` variables (`input.undeclared`): `\"error\"`,\n\
@@ -254,7 +293,7 @@ pub fn rules_page() -> String {
          ```yaml\nlint:\n  - allow: input.unused\n    reason: the next version uses it\n```\n",
     );
     let mut area = "";
-    for rule in RULES {
+    for rule in all() {
         let this = rule.code.split('.').next().unwrap_or_default();
         if this != area {
             area = this;
@@ -288,13 +327,13 @@ mod tests {
 
     #[test]
     fn codes_are_unique_and_well_formed() {
-        let names = RULES.iter().flat_map(|rule| std::iter::once(&rule.code).chain(rule.also));
+        let names = all().flat_map(|rule| std::iter::once(&rule.code).chain(rule.also));
         let mut codes: Vec<_> = names.collect();
         let count = codes.len();
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), count);
-        for rule in RULES {
+        for rule in all() {
             let (area, what) = rule.code.split_once('.').unwrap();
             for part in [area, what] {
                 assert!(

@@ -24,24 +24,14 @@ pub use output::{Form, Message, Rendered};
 pub use renderer::Renderer;
 pub use variables::{Explained, Given, Hidden, Merge, Origin, Policy};
 
-use crate::catalog::{Finding, Level, Position, Prompt, Rule, Severity, in_file};
+use crate::catalog::{Finding, Level, Position, Prompt, in_file};
+use crate::catalog::{
+    RENDER_FAILED, RENDER_LIMIT, RENDER_MISSING, RENDER_OUTSIDE, RENDER_SYNTAX, RENDER_UNDEFINED,
+};
 use crate::error::Result;
 
 /// The variable that holds what a person gives to a prompt. It is always allowed.
 pub const INPUT_TEXT: &str = crate::catalog::TNH_INPUT;
-
-const fn rule(code: &'static str, also: &'static [&'static str]) -> Rule {
-    Rule { code, severity: Severity::Error, dialects: &[], what: "", why: "", fix: None, also }
-}
-
-const MISSING: Rule = rule("render.missing", &["MISSING_REQUIRED_VARS"]);
-const EXTRA: Rule = rule("render.extra", &["EXTRA_VARIABLES"]);
-const TYPE: Rule = rule("render.type", &[]);
-const UNDEFINED: Rule = rule("render.undefined", &[]);
-const SYNTAX: Rule = rule("render.syntax", &["INVALID_TEMPLATE"]);
-const OUTSIDE: Rule = rule("render.outside", &[]);
-const LIMIT: Rule = rule("render.limit", &[]);
-const FAILED: Rule = rule("render.failed", &[]);
 
 /// All that a result depends on beside the prompt and the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +82,7 @@ pub fn render(
             let unset = used.iter().filter(|name| !explained.iter().any(|known| known.name == **name));
             findings.extend(unset.map(|name| {
                 let message = format!("{} has no value", crate::catalog::quoted(name));
-                Finding::new(UNDEFINED, &prompt.path, prompt.places.template, message).lenient()
+                Finding::new(RENDER_UNDEFINED, &prompt.path, prompt.places.template, message).lenient()
             }));
         }
     }
@@ -104,8 +94,9 @@ pub fn render(
         }
     };
     // Without a value, everything that the template makes of it is a consequence.
-    if findings.iter().any(|finding| finding.code == MISSING.code && finding.is_error()) {
-        findings.retain(|finding| finding.code != FAILED.code && finding.code != UNDEFINED.code);
+    if findings.iter().any(|finding| finding.code == RENDER_MISSING.code && finding.is_error()) {
+        findings
+            .retain(|finding| finding.code != RENDER_FAILED.code && finding.code != RENDER_UNDEFINED.code);
     }
     let failed = findings.iter().any(Finding::is_error);
     let rendered = rendered.filter(|_| !failed);
@@ -149,13 +140,15 @@ fn put_together(ran: Ran, inputs: &Inputs) -> Result<Rendered, Fault> {
 /// A fault of the engine as a finding in the prompt's file.
 fn describe(prompt: &Prompt, fault: &Fault) -> Finding {
     let (rule, hint) = match fault.cause {
-        Cause::Syntax => (SYNTAX, None),
-        Cause::Outside => (OUTSIDE, Some("put the text into this file, or pass it as an input")),
-        Cause::Undefined => (UNDEFINED, Some("declare it under `inputs`, or give it: --var NAME=VALUE")),
-        Cause::Limit => {
-            (LIMIT, Some("a prompt needs far less: look for loops and repetitions that multiply"))
+        Cause::Syntax => (RENDER_SYNTAX, None),
+        Cause::Outside => (RENDER_OUTSIDE, Some("put the text into this file, or pass it as an input")),
+        Cause::Undefined => {
+            (RENDER_UNDEFINED, Some("declare it under `inputs`, or give it: --var NAME=VALUE"))
         }
-        Cause::Failed => (FAILED, None),
+        Cause::Limit => {
+            (RENDER_LIMIT, Some("a prompt needs far less: look for loops and repetitions that multiply"))
+        }
+        Cause::Failed => (RENDER_FAILED, None),
     };
     let at = fault.at.map_or(prompt.places.template, |(line, column)| {
         in_file(prompt.places.template, Position { line, column })

@@ -1,7 +1,9 @@
 //! Which value each variable has, where it comes from, and whether it may.
 
-use super::{EXTRA, INPUT_TEXT, MISSING, TYPE};
-use crate::catalog::{Finding, Input, Level, Prompt, Rule, quoted};
+use super::INPUT_TEXT;
+use crate::catalog::{
+    Finding, Input, Level, Prompt, RENDER_EXTRA, RENDER_MISSING, RENDER_TYPE, Rule, quoted,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -140,7 +142,7 @@ pub(super) fn resolve(prompt: &Prompt, given: &[Given], policy: &Policy) -> Reso
         let Some(Hidden { origin, mut value }) = found.next() else {
             let Some(input) = input else { continue };
             if input.required {
-                report(prompt, MISSING, policy.missing, name, &mut resolved.findings, || {
+                report(prompt, RENDER_MISSING, policy.missing, name, &mut resolved.findings, || {
                     (format!("{} has no value, and is required", quoted(name)), hint_for(input))
                 });
             }
@@ -167,7 +169,7 @@ pub(super) fn resolve(prompt: &Prompt, given: &[Given], policy: &Policy) -> Reso
         }
         if kind.is_some_and(|kind| fits(kind, &value) == Some(false)) {
             let kind = kind.unwrap_or_default();
-            report(prompt, TYPE, None, name, &mut resolved.findings, || {
+            report(prompt, RENDER_TYPE, None, name, &mut resolved.findings, || {
                 let what =
                     format!("{} is declared as {}, and is {}", quoted(name), quoted(kind), noun(&value));
                 (what, format!("the value comes from {origin}"))
@@ -193,7 +195,7 @@ pub(super) fn check_extra(
         if declared || used.contains(name) || name == INPUT_TEXT || !seen.insert(name) {
             continue;
         }
-        report(prompt, EXTRA, policy.extra, name, findings, || {
+        report(prompt, RENDER_EXTRA, policy.extra, name, findings, || {
             let near = |known: &&str| {
                 name.len().max(known.len()) <= 64
                     && strsim::damerau_levenshtein(known, name) <= known.len() / 3
