@@ -189,7 +189,7 @@ tests! {
 }
 
 macro_rules! functions {
-    ($($name:literal $bound:ident $function:path;)*) => {
+    ($($name:literal $bound:ident $function:expr;)*) => {
         /// The functions that a template may call, beside the macros it defines itself.
         pub const FUNCTIONS: &[&str] = &[$($name),*];
 
@@ -204,7 +204,7 @@ macro_rules! functions {
 
 // The engine's `debug` shows what it holds, in no settled order.
 functions! {
-    "cycler" free globals::cycler;
+    "cycler" free |items: Rest<Value>| globals::cycler(items.0);
     "dict" free functions::dict;
     "joiner" free globals::joiner;
     "namespace" free functions::namespace;

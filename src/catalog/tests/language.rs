@@ -72,6 +72,7 @@ fn filters_of_our_own_do_as_those_of_jinja2() {
         ("{{ ['a', 'A']|unique(true)|list }}{{ ['a', 'A']|unique|list }}", "['a', 'A']['a']"),
         ("{{ 'a b/é?'|urlencode }} {{ {'k': 'a b/', 'l': 1}|urlencode }}", "a%20b/%C3%A9%3F k=a+b%2F&l=1"),
         ("{{ [('a', '&')]|urlencode }}", "a=%26"),
+        ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}", "aba"),
     ] {
         assert_eq!(text(template), expected, "{template}");
     }
