@@ -21,6 +21,12 @@ vectors:
 rules:
     cargo run --quiet -- lint --explain > docs/lint-rules.md
 
+# Rendering beside Jinja2 (from PyPI, into a folder of its own), in the library and as a process
+bench:
+    python3 -m venv target/bench-venv
+    target/bench-venv/bin/pip install --quiet --disable-pip-version-check jinja2==3.1.6
+    PROMPTOS_PYTHON="$PWD/target/bench-venv/bin/python" cargo bench --bench render
+
 # Write the page about Jinja2 anew, from the cases recorded from its tests (PROMPTOS_CORPORA)
 compatibility:
     PROMPTOS_COMPATIBILITY=1 cargo test --test compatibility
