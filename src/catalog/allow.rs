@@ -13,15 +13,15 @@ pub(crate) struct Judged {
 }
 
 /// Applies `lint: [{allow: code, reason: text}]`. An exception without a reason, for no rule or for nothing is a
-/// finding itself and has no effect.
-pub(crate) fn judge(path: &Path, root: &Node, mut findings: Vec<Finding>) -> Judged {
+/// finding itself and has no effect. Rules that were `skipped` may find nothing.
+pub(crate) fn judge(path: &Path, root: &Node, mut findings: Vec<Finding>, skipped: &[&str]) -> Judged {
     let mut allowed = Vec::new();
     let mut faults = Vec::new();
     for item in root.get("lint").and_then(Node::list).unwrap_or_default() {
         match exception(path, item) {
             Ok((rule, reason)) => {
                 let hit: Vec<_> = findings.extract_if(.., |finding| finding.code == rule).collect();
-                if hit.is_empty() {
+                if hit.is_empty() && !skipped.contains(&rule) {
                     let message = format!("nothing here breaks the rule {}", quoted(rule));
                     let finding = Finding::new(finding::ALLOW_UNUSED, path, item.at, message);
                     faults.push(finding.hint("remove this exception"));

@@ -4,7 +4,7 @@ use super::allow::{self, Judged};
 use super::check;
 use super::contract;
 use super::excerpt;
-use super::finding::Finding;
+use super::finding::{self, Finding};
 use super::fix::{self, FixedFile};
 use super::parse::{self, Parsed, Refusal};
 use super::prompt::Layer;
@@ -221,10 +221,12 @@ fn examine(path: &Path, bytes: &[u8], schemas: Option<&Schemas>) -> Examined {
         match parse::examine(Layer::Workspace, path, bytes) {
             Ok(source) => {
                 findings.extend(check::prompt(path, &source));
+                let mut skipped: &[&str] = &[finding::CONTRACT_UNRESOLVED.code];
                 if let Some(schemas) = schemas {
                     contract::check_schemas(&source.frontmatter, path, schemas, &mut findings);
+                    skipped = &[];
                 }
-                judged = allow::judge(path, &source.frontmatter, findings);
+                judged = allow::judge(path, &source.frontmatter, findings, skipped);
                 reference = Some(source.prompt.reference());
             }
             Err(Refusal::Broken(problem)) => {

@@ -246,19 +246,39 @@ fn every_rule_finds_what_it_is_for() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Those that need more than one file, or a file that is not text, have tests of their own.
+    // Those that need more than one file, schemas, or a file that is not text, have tests of their own.
     let elsewhere = [
         "file.unreadable",
         "file.too-large",
         "file.not-utf8",
         "file.link",
         "catalog.duplicate-ref",
+        "contract.schema-unresolved",
         "prompt.id",
         "contract.schema-unresolved",
     ];
     for rule in RULES {
         let here = cases.iter().any(|(_, _, expected)| expected.iter().any(|(code, ..)| *code == rule.code));
         assert!(here != elsewhere.contains(&rule.code), "{}", rule.code);
+    }
+}
+
+#[test]
+fn schemas_are_missed_by_those_who_say_where_they_are() {
+    let contract = "output_contract: {mode: json, schema_ref: no.such.v1}";
+    let allow = "lint: [{allow: contract.schema-unresolved, reason: written next}]";
+    let plain = oa05("x", "1", &[contract, "input_contract_ref: planner_decision.v1"], "x");
+    let allowed = oa05("x", "1", &[contract, allow], "x");
+    let good = oa05("x", "1", &["output_contract: {schema_ref: planner_decision.v1}", allow], "x");
+    let with = |text: &str| {
+        let findings = lint_file_with(Path::new("p.md"), text.as_bytes(), &Schemas::default());
+        findings.iter().map(|f| (f.code, f.severity, f.line, f.column)).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&plain), [("contract.schema-unresolved", Severity::Warning, 9, 43)]);
+    assert_eq!(with(&allowed), []);
+    assert_eq!(with(&good), [("lint.unused-allow", Severity::Warning, 10, 8)]);
+    for text in [&plain, &allowed, &good] {
+        assert_eq!(codes(text), []);
     }
 }
 
