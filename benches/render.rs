@@ -162,7 +162,7 @@ fn library(name: &str, cases: &[Case], python: Option<&str>, folder: &Path) -> O
 /// What `prompt render` does with a file, without any check, in as little Python as it takes.
 const SAME: &str = "import json, sys, jinja2
 text = open(sys.argv[1], encoding='utf-8').read()
-template = text.split('---\\n', 2)[2]
+template = text.split('---\\n', 2)[2].lstrip('\\n')
 environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
 print(environment.from_string(template).render(json.load(open(sys.argv[2], encoding='utf-8'))))";
 
