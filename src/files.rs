@@ -51,9 +51,20 @@ impl<'a> Unfinished<'a> {
     /// # Errors
     /// As the file system's.
     pub fn replace(self) -> io::Result<()> {
+        let target = self.target;
+        self.put()?;
+        sync(folder(target))
+    }
+
+    /// Gives it its name, with all that was written, in the place of what had the name. The name is durable when its
+    /// folder is synced.
+    ///
+    /// # Errors
+    /// As the file system's.
+    pub fn put(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         self.file.persist(self.target)?;
-        sync(folder(self.target))
+        Ok(())
     }
 
     /// Gives it its name, with all that was written, unless something has the name. The name is durable when its

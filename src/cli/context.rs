@@ -9,7 +9,10 @@ use promptos::catalog::{Catalog, SCHEMA_FOLDER, Schemas};
 use promptos::error::{Error, Kind, Result};
 use promptos::files;
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
-use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
+use promptos::ledger::{
+    Access, Author, Blobs, Create, Directory, Entry, Event, Finding, Ledger, New, Pin, Pins, Publication,
+    doctor, publish,
+};
 use promptos::session::Settings;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal as _};
@@ -48,8 +51,25 @@ impl<'a> Context<'a> {
 
     // ---- places ----
 
+    /// The published ledger that was named, if it is one.
+    fn published(&self) -> Option<PathBuf> {
+        let path = self.dir.join(self.global.ledger.as_ref()?);
+        let has = |name: &str| path.join(name).symlink_metadata().is_ok();
+        // A clone's folder may have files of any name in it.
+        (!has(FOLDER) && !has(LEDGER) && (has("checkpoint") || has("tile"))).then_some(path)
+    }
+
     /// The ledger file, there or not.
+    ///
+    /// # Errors
+    /// Failed, when a published ledger was named: it has no file, and is only read.
     pub(crate) fn ledger_path(&self) -> Result<PathBuf> {
+        if self.published().is_some() {
+            return Err(Error::failed("--ledger names a published ledger, which is only read").hint(
+                "this command needs the ledger that it was published from; of a published one there are verify-chain, \
+                 trace, log, show, cat, export, checkpoint",
+            ));
+        }
         if let Some(locator) = &self.global.ledger {
             let path = self.dir.join(locator);
             if !path.is_dir() {
@@ -208,9 +228,17 @@ impl<'a> Context<'a> {
         doctor::rebuild(&self.ledger_path()?, timeout, &mut |event| self.tell(event))
     }
 
+    /// Whether there is a ledger to read.
+    pub(crate) fn has_ledger(&self) -> Result<bool> {
+        Ok(self.published().is_some() || exists(&self.ledger_path()?)?)
+    }
+
     /// Opens the ledger for reading, if there is one; the caller compares it with the pin. One that was named, or
     /// seen here before, must be there.
     pub(crate) fn read_if_there(&self) -> Result<Option<Ledger>> {
+        if self.published().is_some() {
+            return self.read_unchecked().map(Some);
+        }
         let path = self.ledger_path()?;
         if self.global.ledger.is_none() && !exists(&path)? {
             return self.check_not_lost(&path).map(|()| None);
@@ -220,6 +248,9 @@ impl<'a> Context<'a> {
 
     /// Opens the ledger for reading; the caller compares it with the pin.
     pub(crate) fn read_unchecked(&self) -> Result<Ledger> {
+        if let Some(directory) = self.published() {
+            return Ledger::open_published(Box::new(Directory::new(directory)));
+        }
         let path = self.ledger_path()?;
         if !exists(&path)? {
             self.check_not_lost(&path)?;
@@ -240,6 +271,7 @@ impl<'a> Context<'a> {
     /// What was seen before must still be there.
     pub(crate) fn check_pin(&self, ledger: &Ledger) -> Result<()> {
         self.check_place(ledger)?;
+        ledger.check_published()?;
         let Some(pin) = self.pin_of(ledger)? else { return Ok(()) };
         ledger.check_extends(&pin.head).map_err(|e| {
             e.hint("restore the newer ledger file; or, if this one is right: promptos pin reset")
@@ -357,10 +389,16 @@ impl<'a> Context<'a> {
         self.pins().map_or(Ok(None), |pins| pins.at_place(&place(path), None))
     }
 
+    /// The pin of a ledger that was last seen where the ledger is looked for.
+    pub(crate) fn lost_here(&self) -> Result<Option<Pin>> {
+        let place = self.ledger_place()?;
+        self.pins().map_or(Ok(None), |pins| pins.at_place(&place, None))
+    }
+
     /// Another ledger where ours was is no less a loss than none, even when we know the other one too.
     pub(crate) fn check_place(&self, ledger: &Ledger) -> Result<()> {
-        let path = self.ledger_path()?;
-        let lost = self.pins().map_or(Ok(None), |pins| pins.at_place(&place(&path), Some(&ledger.id())))?;
+        let path = self.ledger_place()?;
+        let lost = self.pins().map_or(Ok(None), |pins| pins.at_place(&path, Some(&ledger.id())))?;
         let Some(pin) = lost else { return Ok(()) };
         Err(Error::integrity(format!(
             "the ledger that was here is gone, and '{}' is in its place: {}",
@@ -371,7 +409,23 @@ impl<'a> Context<'a> {
         .hint("or, if it never mattered: promptos pin reset"))
     }
 
+    /// Publishes a ledger.
+    pub(crate) fn publish(&self, ledger: &Ledger, directory: &Path, blobs: Blobs) -> Result<Publication> {
+        let wait = Duration::from_secs_f64(self.global.lock_timeout);
+        publish(ledger, &self.dir.join(directory), blobs, wait, &mut |_| {
+            self.ui.note("waiting for another process that publishes there…");
+        })
+    }
+
     // ---- pins ----
+
+    /// Where the ledger is, by a name that stays the same wherever one stands.
+    fn ledger_place(&self) -> Result<PathBuf> {
+        match self.published() {
+            Some(directory) => Ok(place(&directory.join("checkpoint"))),
+            None => Ok(place(&self.ledger_path()?)),
+        }
+    }
 
     pub(crate) fn pins(&self) -> Option<Pins> {
         self.home.as_ref().map(|home| Pins::new(home.join("pins")))
@@ -396,7 +450,12 @@ impl<'a> Context<'a> {
             self.ui.warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
             return Ok(());
         };
-        let place = Some(place(&self.ledger_path()?));
+        // Who has the ledger itself goes on looking for it where it is.
+        let known = match ledger.is_published() {
+            true => pins.get(&ledger.id()).ok().flatten().and_then(|pin| pin.place),
+            false => None,
+        };
+        let place = Some(known.map_or_else(|| self.ledger_place(), Ok)?);
         match pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place }) {
             Err(error) if error.kind() != Kind::Integrity => {
                 let what = "the pin was not moved, so a ledger that goes back may not be noticed";
@@ -432,6 +491,8 @@ impl<'a> Context<'a> {
 
     /// The signing key; the default one is made on first use, and said so.
     pub(crate) fn key(&self) -> Result<Key> {
+        // Whoever signs is about to write, which not every ledger is for.
+        self.ledger_path()?;
         if self.global.key.is_none() {
             let path = self.default_key()?;
             if !exists(&path)? {

@@ -20,6 +20,7 @@ mod log;
 mod lookup;
 mod pin;
 mod prompt;
+mod publish;
 mod session;
 mod show;
 mod snapshot;
@@ -57,7 +58,7 @@ struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// The ledger: a file, or the folder that holds it
+    /// The ledger: a file, or the folder that holds it; to read from, also the folder or URL of a published one
     #[arg(long, global = true, value_name = "LOCATOR", env = "PROMPTOS_LEDGER", hide_env_values = true)]
     ledger: Option<std::ffi::OsString>,
     /// The signing key: a private key file, a .pub file or SHA256:… (the last two use ssh-agent)
@@ -99,6 +100,7 @@ enum Command {
     Show(show::Show),
     Cat(cat::Cat),
     Checkpoint(checkpoint::Checkpoint),
+    Publish(publish::Publish),
     #[command(subcommand)]
     Pin(pin::Pin),
     #[command(subcommand)]
@@ -181,6 +183,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Show(command) => command.run(&context),
         Command::Cat(command) => command.run(&context),
         Command::Checkpoint(command) => command.run(&context),
+        Command::Publish(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
         Command::Doctor(command) => command.run(&context),

@@ -52,7 +52,7 @@ impl Pin {
                         Error::usage(format!("'{}' is not a ledger id of 64 hex digits", one_line(&text, 80)))
                             .hint("promptos pin show lists them")
                     })?,
-                    None => match context.lost_pin(&context.ledger_path()?)?.and_then(|pin| pin.ledger()) {
+                    None => match context.lost_here()?.and_then(|pin| pin.ledger()) {
                         Some(id) => id,
                         None => context.read_unchecked()?.id(),
                     },

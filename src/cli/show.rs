@@ -82,6 +82,7 @@ fn contents(ledger: &Ledger, statement: &Statement) -> Result<Vec<(String, &'sta
         let state = match ledger.blob_state(&descriptor.blake3)? {
             BlobState::Present(_) => "present",
             BlobState::Erased => "erased",
+            BlobState::Missing if ledger.is_published() => "unpublished",
             BlobState::Missing => "missing",
         };
         listed.push((
@@ -92,11 +93,13 @@ fn contents(ledger: &Ledger, statement: &Statement) -> Result<Vec<(String, &'sta
     Ok(listed)
 }
 
-/// What became of a file in a manifest: `kept`, `listed` when only its digest was recorded, `erased` or `missing`.
+/// What became of a file in a manifest: `kept`, `listed` when only its digest was recorded, `erased`, `missing`,
+/// or `unpublished` when a published copy does not have it.
 pub(crate) fn file_state(ledger: &Ledger, file: &ManifestFile) -> Result<&'static str> {
     Ok(match ledger.blob_state(&file.content.blake3)? {
         BlobState::Erased => "erased",
         BlobState::Present(_) if file.kept => "kept",
+        BlobState::Missing if file.kept && ledger.is_published() => "unpublished",
         BlobState::Missing if file.kept => "missing",
         _ => "listed",
     })

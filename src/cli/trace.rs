@@ -39,10 +39,24 @@ impl Trace {
             print(context, &traced, &duties)?;
         }
         if traced.holds() {
-            return Ok(());
+            return complete(&ledger, &traced);
         }
         Err(Error::integrity("the trace does not hold").hint("promptos verify-chain tells what is damaged"))
     }
+}
+
+/// A trace is to lead to bytes.
+fn complete(ledger: &Ledger, traced: &Traced) -> Result<()> {
+    let ends = match traced.unpublished() {
+        0 => return Ok(()),
+        1 => "1 content that it leads to is".to_owned(),
+        more => format!("{more} contents that it leads to are"),
+    };
+    let what = format!("the trace holds as far as it goes, and {ends} not published");
+    Err(Error::unavailable(what).hint(format!(
+        "ask for it where the ledger '{}' is kept (promptos publish --blobs all)",
+        ledger.name()
+    )))
 }
 
 fn unknown(what: &str) -> Error {
@@ -172,8 +186,11 @@ fn print_step(context: &Context<'_>, step: &Step, depth: usize) -> Result<()> {
         ))?;
     }
     if let Some(content) = &step.content {
-        let state =
-            if content.state == "listed" { "listed, its bytes are not kept here" } else { content.state };
+        let state = match content.state {
+            "listed" => "listed, its bytes are not kept here",
+            "unpublished" => "not published",
+            state => state,
+        };
         context
             .ui
             .line(&format!("{indent}  {DIM}{}, {} bytes, {}{DIM:#}", content.address, content.size, state))?;

@@ -155,6 +155,10 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
             if report.erased > 0 { format!(", {} erased", report.erased) } else { String::new() }
         ),
     )?;
+    if let Some(first) = report.absent.first() {
+        let rest = if report.absent.len() > 1 { ", …" } else { "" };
+        line("absent", format!("{} not published: {}{rest}", report.absent.len(), short(first)))?;
+    }
     if report.lagging > 0 {
         line("lag", format!("{} entries were signed on an older head, which is legal", report.lagging))?;
     }

@@ -1,4 +1,4 @@
-use super::context::{Context, exists};
+use super::context::Context;
 use super::git;
 use super::snapshot::files_now;
 use super::ui::safe;
@@ -55,7 +55,7 @@ struct Newest {
 
 /// The newest snapshot of the ledger, if there is one.
 fn newest_snapshot(context: &Context<'_>) -> Result<Option<Newest>> {
-    if !exists(&context.ledger_path()?)? {
+    if !context.has_ledger()? {
         return Ok(None);
     }
     let ledger = context.read()?;

@@ -59,6 +59,8 @@ pub struct Report {
     pub contents: u64,
     /// How many of them are erased.
     pub erased: u64,
+    /// Contents that entries describe and that a published copy does not have, which need not have them.
+    pub absent: Vec<String>,
     /// Statements whose author did not know the newest head, which is legal.
     pub lagging: u64,
     /// Statements that this version does not fully understand.
@@ -123,12 +125,16 @@ pub(super) fn audit_within(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let head = ledger.head()?;
-    let mut audit = Audit::new(ledger, head, bounds);
+    let mut audit = match &ledger.published {
+        Some(published) => Audit::of_published(&published.bare, head, bounds),
+        None => Audit::new(ledger, head, bounds),
+    };
     audit.hold(options);
     audit.statements(progress)?;
     audit.end()?;
     let (mut report, contents) = (audit.report, audit.contents.judge()?);
     (report.contents, report.erased) = (contents.known, contents.erased);
+    report.absent = contents.absent.iter().map(Address::to_string).collect();
     report.findings.extend(contents.findings);
     if report.findings.is_empty() {
         let held = options.pinned.is_some() || options.checkpoint.is_some();
@@ -139,16 +145,23 @@ pub(super) fn audit_within(
 
 /// All index rows that follow from a ledger's statements, for rebuilding.
 pub(super) fn index_rows(ledger: &Ledger) -> Result<Vec<index::Row>> {
-    let mut audit = Audit::new(ledger, ledger.head()?, BOUNDS);
-    audit.below = Below::without_hints(audit.store());
-    audit.collect = Some(Vec::new());
-    audit.statements(&mut |_| {})?;
+    let audit = Audit::collecting(ledger)?;
     if let Some(finding) = audit.report.findings.first() {
         return Err(Error::integrity(format!("the index cannot be rebuilt: {}", finding.message)));
     }
-    let mut rows = audit.collect.take().unwrap_or_default();
-    rows.extend(audit.state_rows()?);
-    Ok(rows)
+    audit.rows()
+}
+
+/// The same of a published ledger, whose statements must also lead to a checkpoint signed by the key in force.
+pub(super) fn proven_rows(bare: &Ledger) -> Result<Vec<index::Row>> {
+    let mut audit = Audit::collecting(bare)?;
+    audit.head()?;
+    let (failure, report) = (audit.report.failure(), &audit.report);
+    if let (Some(kind), Some(finding)) = (failure, report.findings.first()) {
+        return Err(Error::new(kind, format!("the published ledger does not hold: {}", finding.message))
+            .hint("promptos verify-chain tells all that is wrong"));
+    }
+    audit.rows()
 }
 
 struct Audit<'a> {
@@ -163,6 +176,8 @@ struct Audit<'a> {
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
     collect: Option<Vec<index::Row>>,
+    /// Whether the store has an index to compare.
+    indexed: bool,
     rows: u64,
 }
 
@@ -177,6 +192,7 @@ impl<'a> Audit<'a> {
             judged: 0,
             contents: 0,
             erased: 0,
+            absent: Vec::new(),
             lagging: 0,
             not_understood: 0,
             rung: None,
@@ -192,8 +208,30 @@ impl<'a> Audit<'a> {
             contents: Contents::new(ledger, bounds.contents),
             bound_by: HashMap::new(),
             collect: None,
+            indexed: true,
             rows: 0,
         }
+    }
+
+    /// Of a published ledger: it has no index, and need not have all content.
+    fn of_published(bare: &'a Ledger, head: Head, bounds: Bounds) -> Self {
+        let contents = Contents::of_published(bare, bounds.contents);
+        Self { indexed: false, contents, ..Self::new(bare, head, bounds) }
+    }
+
+    /// Reads all statements and collects the rows that follow from them.
+    fn collecting(ledger: &'a Ledger) -> Result<Self> {
+        let mut audit = Self::new(ledger, ledger.head()?, BOUNDS);
+        audit.below = Below::without_hints(audit.store());
+        audit.collect = Some(Vec::new());
+        audit.statements(&mut |_| {})?;
+        Ok(audit)
+    }
+
+    fn rows(mut self) -> Result<Vec<index::Row>> {
+        let mut rows = self.collect.take().unwrap_or_default();
+        rows.extend(self.state_rows()?);
+        Ok(rows)
     }
 
     fn store(&self) -> &'a dyn Store {
@@ -256,6 +294,8 @@ impl<'a> Audit<'a> {
                 let message = error.to_string();
                 self.find("damaged", Some(self.report.judged), message, "the ledger file was damaged");
             }
+            // What is not there of a published ledger takes nothing from what was found wrong before it.
+            Err(error) if error.kind() == Kind::Unavailable && !self.report.findings.is_empty() => {}
             other => other?,
         }
         if self.report.judged < size && self.report.findings.is_empty() {
@@ -364,7 +404,9 @@ impl<'a> Audit<'a> {
             return Ok(());
         }
         self.rows += 1;
-        if !self.has("index") && undamaged(self.store().index_get(&row.0))?.flatten().as_ref() != Some(&row.1)
+        if self.indexed
+            && !self.has("index")
+            && undamaged(self.store().index_get(&row.0))?.flatten().as_ref() != Some(&row.1)
         {
             let message = format!("entry {at}: the derived index does not agree with the statement");
             self.find(
@@ -382,7 +424,11 @@ impl<'a> Audit<'a> {
     }
 
     fn tiles(&mut self) -> Result<()> {
-        if let Some(id) = self.below.wrong_tile()? {
+        let wrong = match self.below.wrong_tile() {
+            Err(error) if error.kind() == Kind::Unavailable && !self.report.findings.is_empty() => None,
+            wrong => wrong?,
+        };
+        if let Some(id) = wrong {
             let message = format!("tile {}/{} is not the hashes of its entries", id.level, id.index);
             self.find("tree", None, message, "the stored tree was damaged; proofs made from it would fail");
         }
@@ -405,21 +451,26 @@ impl<'a> Audit<'a> {
     /// What can only be judged at the end: head, checkpoint, tree, index, contents.
     fn end(&mut self) -> Result<()> {
         if self.report.judged == self.head.size {
-            if self.auditor.head() != self.head {
-                let message =
-                    format!("the ledger says it has {}; its entries give {}", self.head, self.auditor.head());
-                self.find("tree", None, message, "the stored head was changed");
-            }
-            self.checkpoint()?;
+            self.head()?;
             self.tiles()?;
             for row in self.state_rows()? {
                 self.row(row, self.head.size)?;
             }
-            if self.report.from == 0 {
+            if self.report.from == 0 && self.indexed {
                 self.count_rows()?;
             }
         }
         Ok(())
+    }
+
+    /// The statements lead to the head, and its checkpoint is signed by the key that they leave in force.
+    fn head(&mut self) -> Result<()> {
+        if self.auditor.head() != self.head {
+            let message =
+                format!("the ledger says it has {}; its entries give {}", self.head, self.auditor.head());
+            self.find("tree", None, message, "the stored head was changed");
+        }
+        self.checkpoint()
     }
 
     fn checkpoint(&mut self) -> Result<()> {

@@ -1,8 +1,8 @@
 //! The part of a ledger that an audit has read.
 
 use super::index;
-use super::tiles::{HEIGHT, TILE, Tiles};
 use crate::error::{Error, Kind, Result};
+use crate::store::nodes::{HEIGHT, TILE, Tiles};
 use crate::store::{Store, TileId};
 use ledger_format::tree::{self, Frontier, Nodes};
 use ledger_format::{EntryId, Hash, Head, History, Located};
@@ -25,6 +25,8 @@ pub(super) struct Below<'a> {
     edge: Vec<Vec<u8>>,
     /// The first tile that the store has otherwise.
     wrong_tile: Option<TileId>,
+    /// Why a tile could not be compared, of the first that is not there.
+    absent_tile: Option<Error>,
     whole: OnceCell<Whole>,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Below<'a> {
             levels: Levels::new(keep),
             edge: Vec::new(),
             wrong_tile: None,
+            absent_tile: None,
             whole: OnceCell::new(),
         }
     }
@@ -81,7 +84,8 @@ impl<'a> Below<'a> {
         full.into_iter().try_for_each(|(id, hashes)| self.compare(id, &hashes))
     }
 
-    /// The first tile found that is not the hashes of the entries read, once all of them are.
+    /// The first tile found that is not the hashes of the entries read, once all of them are. One that is not there
+    /// is an error only when no other is wrong.
     pub(super) fn wrong_tile(&mut self) -> Result<Option<TileId>> {
         for (level, hashes) in (0u8..).zip(std::mem::take(&mut self.edge)) {
             let nodes = self.frontier.size().checked_shr(u32::from(level * HEIGHT)).unwrap_or(0);
@@ -89,15 +93,23 @@ impl<'a> Below<'a> {
                 self.compare(TileId { level, index: nodes >> HEIGHT }, &hashes)?;
             }
         }
-        Ok(self.wrong_tile)
+        match (self.wrong_tile, self.absent_tile.take()) {
+            (None, Some(error)) => Err(error),
+            (wrong, _) => Ok(wrong),
+        }
     }
 
     fn compare(&mut self, id: TileId, hashes: &[u8]) -> Result<()> {
-        if self.hints
-            && self.wrong_tile.is_none()
-            && undamaged(self.store.tile(id))?.flatten().as_deref() != Some(hashes)
-        {
-            self.wrong_tile = Some(id);
+        if !self.hints || self.wrong_tile.is_some() {
+            return Ok(());
+        }
+        match undamaged(self.store.tile(id)) {
+            Ok(tile) if tile.as_ref().and_then(Option::as_deref) == Some(hashes) => {}
+            Ok(_) => self.wrong_tile = Some(id),
+            Err(error) if error.kind() == Kind::Unavailable => {
+                self.absent_tile.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -118,7 +130,14 @@ impl<'a> Below<'a> {
 
     /// What a hint gives, while hints are believed.
     fn hint<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        if self.hints && self.whole.get().is_none() { undamaged(read()) } else { Ok(None) }
+        if !self.hints || self.whole.get().is_some() {
+            return Ok(None);
+        }
+        match undamaged(read()) {
+            // A tile that is not there: the statements tell as well.
+            Err(error) if error.kind() == Kind::Unavailable => Ok(None),
+            read => read,
+        }
     }
 
     /// Where index and tiles say that an entry is, if they prove it.

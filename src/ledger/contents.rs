@@ -25,6 +25,8 @@ pub(super) struct Contents<'a> {
     /// one address may differ.
     open: BTreeMap<Address, Vec<(u64, Said)>>,
     tombstones: BTreeSet<Address>,
+    /// Of a published ledger, whose index in memory grows with it as well: what is here.
+    present: Option<BTreeSet<Address>>,
 }
 
 /// What [`Contents`] come to.
@@ -33,12 +35,20 @@ pub(super) struct Judged {
     /// Contents in the store, present or erased.
     pub(super) known: u64,
     pub(super) erased: u64,
+    /// What a published copy does not have.
+    pub(super) absent: Vec<Address>,
 }
 
 impl<'a> Contents<'a> {
     /// Remembers between `remember` and twice as many descriptions that hold.
     pub(super) fn new(ledger: &'a Ledger, remember: usize) -> Self {
-        Self { ledger, recent: Recent::new(remember), open: BTreeMap::new(), tombstones: BTreeSet::new() }
+        let (open, tombstones) = (BTreeMap::new(), BTreeSet::new());
+        Self { ledger, recent: Recent::new(remember), open, tombstones, present: None }
+    }
+
+    /// Content that is not in a published copy was erased, or not published: neither is wrong.
+    pub(super) fn of_published(ledger: &'a Ledger, remember: usize) -> Self {
+        Self { present: Some(BTreeSet::new()), ..Self::new(ledger, remember) }
     }
 
     /// An entry describes content.
@@ -53,6 +63,9 @@ impl<'a> Contents<'a> {
         match self.read(&said.content) {
             (Ok(BlobState::Present(size)), sha256) if (size, sha256) == (said.size, said.sha256) => {
                 self.recent.add(said);
+                if let Some(present) = &mut self.present {
+                    present.insert(said.content);
+                }
             }
             (Err(error), _) if error.kind() != Kind::Integrity => return Err(error),
             _ => self.open.entry(said.content).or_default().push((at, said)),
@@ -77,10 +90,19 @@ impl<'a> Contents<'a> {
 
     /// Judges what was left open, once all entries are read.
     pub(super) fn judge(self) -> Result<Judged> {
-        let mut judged = Judged { findings: Vec::new(), known: 0, erased: 0 };
+        let mut judged = Judged { findings: Vec::new(), known: 0, erased: 0, absent: Vec::new() };
+        let published = self.present.is_some();
         for (address, said) in &self.open {
             let (state, sha256) = self.read(address);
             let erased = self.tombstones.contains(address);
+            if published && matches!(state, Ok(BlobState::Missing)) {
+                if erased {
+                    judged.erased += 1;
+                } else {
+                    judged.absent.push(*address);
+                }
+                continue;
+            }
             for (at, said) in said {
                 let (code, what, meaning) = match &state {
                     Ok(BlobState::Present(size)) if (*size, sha256) == (said.size, said.sha256) => continue,
@@ -109,19 +131,53 @@ impl<'a> Contents<'a> {
                 judged.findings.push(Finding { code, entry: Some(*at), message, meaning });
             }
         }
+        // What can be listed of a published ledger is hashed, described or not; what cannot is known as far as it is.
+        let mut unlisted = self.present.clone().unwrap_or_default();
+        let mut stored = Vec::new();
         self.ledger.store.blobs(&mut |hash, state| {
             let address = Address(hash);
+            if !unlisted.remove(&address) && published {
+                stored.push(address);
+            }
             judged.known += 1;
             judged.erased += u64::from(state == BlobState::Erased);
             if matches!(state, BlobState::Present(_)) && self.tombstones.contains(&address) {
-                let message = format!("{address} is still here although an entry says it was erased");
-                let meaning = "content that was to be erased can still be read";
-                judged.findings.push(Finding { code: "not-erased", entry: None, message, meaning });
+                judged.findings.push(not_erased(&address));
             }
             Ok(true)
         })?;
+        for address in stored {
+            match self.read(&address).0 {
+                Err(error) if error.kind() == Kind::Integrity => {
+                    if !self.open.contains_key(&address) {
+                        let (message, meaning) =
+                            (error.to_string(), "a file was put where other content belongs");
+                        judged.findings.push(Finding {
+                            code: "altered-content",
+                            entry: None,
+                            message,
+                            meaning,
+                        });
+                    }
+                }
+                other => drop(other?),
+            }
+        }
+        for address in &unlisted {
+            judged.known += 1;
+            if self.tombstones.contains(address) {
+                judged.findings.push(not_erased(address));
+            }
+        }
+        judged.known += if published { judged.erased } else { 0 };
         Ok(judged)
     }
+}
+
+fn not_erased(address: &Address) -> Finding {
+    let message = format!("{address} is still here although an entry says it was erased");
+    let meaning = "content that was to be erased can still be read";
+    Finding { code: "not-erased", entry: None, message, meaning }
 }
 
 /// A set that forgets what was not asked for lately.

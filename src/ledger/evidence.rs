@@ -49,7 +49,8 @@ impl Ledger {
                     others.push(item(tombstone)?);
                 }
                 Blob::Missing => {
-                    return Err(Error::failed(format!("{address} is not in this ledger's store"))
+                    return Err(self
+                        .not_here(&address)
                         .hint("evidence carries the exact content; take it from a complete copy"));
                 }
             }

@@ -10,6 +10,8 @@ mod evidence;
 mod held;
 mod index;
 mod pin;
+mod publish;
+mod published;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -23,19 +25,22 @@ pub use audit::{Finding, Options, Report, Rung, audit};
 pub use erase::Erasure;
 pub use evidence::held_checkpoint;
 pub use pin::{Pin, Pins};
+pub use publish::{Blobs, Publication, publish};
 pub use trace::{Found, Signed, Step, Traced};
 pub use uses::{RefUses, Stated, Uses};
 pub use where_used::{User, Users, Wanted};
 
-pub use crate::store::{Access, BlobState, Event, install_quiet_panic_hook};
+pub use crate::store::{Access, BlobState, Directory, Event, Source, install_quiet_panic_hook};
 
 use crate::error::{Error, Result};
+use crate::store::nodes::Tiles;
 use crate::store::{Head, Outcome, RedbStore, Store};
 use ledger_format::rules::KeyRecord;
 use ledger_format::{
     Address, Body, Checkpoint, Class, Details, EntryId, Kid, Manifest, PublicKey, Statement, tree,
 };
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An open ledger.
@@ -43,6 +48,8 @@ pub struct Ledger {
     store: Box<dyn Store>,
     id: EntryId,
     name: String,
+    /// When it is a published copy and no ledger file.
+    published: Option<Arc<published::Published>>,
 }
 
 /// A statement and where it stands.
@@ -98,7 +105,7 @@ impl Ledger {
         let Body::Ledger(ledger) = &genesis.body else {
             return Err(bad_entry(0, "it is not a genesis"));
         };
-        Ok(Self { id: genesis.id, name: ledger.name.clone(), store })
+        Ok(Self { id: genesis.id, name: ledger.name.clone(), store, published: None })
     }
 
     /// The ledger id: its genesis id.
@@ -381,7 +388,7 @@ impl Ledger {
 
     /// The inclusion path of an entry in the tree of `size`.
     fn inclusion(&self, at: u64, size: u64) -> Result<Vec<ledger_format::Hash>> {
-        tree::inclusion_proof(&tiles::Tiles(&*self.store), at, size)
+        tree::inclusion_proof(&Tiles(&*self.store), at, size)
     }
 
     /// Checks one entry by itself: its signature by its enrolled key, and its place in the head's tree.
@@ -401,7 +408,7 @@ impl Ledger {
 
     fn consistency(&self, old: &Head, new: &Head) -> Result<Vec<ledger_format::Hash>> {
         let store = &*self.store;
-        match tree::consistency_proof(&tiles::Tiles(store), old.size, new.size) {
+        match tree::consistency_proof(&Tiles(store), old.size, new.size) {
             Ok(proof) if tree::verify_consistency(old, new, &proof).is_ok() => Ok(proof),
             // Damaged tiles must not look like a fork: the statements themselves decide.
             _ => {
@@ -468,6 +475,11 @@ fn decode(index: u64, bytes: Vec<u8>) -> Result<Statement> {
             .hint("a newer promptos wrote this ledger; upgrade to use it"),
         _ => bad_entry(index, &failure.to_string()),
     })
+}
+
+/// Text from elsewhere, on one line and not too long.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !ledger_format::is_hidden(*c)).take(200).collect()
 }
 
 fn bad_entry(index: u64, why: &str) -> Error {

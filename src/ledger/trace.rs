@@ -62,9 +62,13 @@ pub struct Found {
     pub sha256: String,
     /// In bytes.
     pub size: u64,
-    /// `present`, `erased`, `missing`, or `listed` when the ledger was not given the bytes to keep.
+    /// `present`, `erased`, `missing`, `listed` when the ledger was not given the bytes to keep, or `unpublished` when
+    /// a published copy does not have them.
     pub state: &'static str,
 }
+
+/// What is said of a session of another ledger whose evidence a published copy does not have.
+const UNPUBLISHED: &str = "its evidence is not published";
 
 /// A trace: the thing itself with what it leads to, and what led to it.
 #[derive(Debug, Clone, Serialize)]
@@ -83,6 +87,19 @@ impl Traced {
             steps.iter().all(|step| step.verdict == "ok" && all(&step.steps))
         }
         all(&self.to) && all(&self.used_by)
+    }
+
+    /// How many steps of the way down end because a published copy does not have what they lead to.
+    #[must_use]
+    pub fn unpublished(&self) -> usize {
+        fn count(steps: &[Step]) -> usize {
+            let here = |step: &Step| {
+                let content = step.content.as_ref().is_some_and(|content| content.state == "unpublished");
+                usize::from(content || step.note == Some(UNPUBLISHED))
+            };
+            steps.iter().map(|step| here(step) + count(&step.steps)).sum()
+        }
+        count(&self.to) + count(&self.used_by)
     }
 }
 
@@ -157,7 +174,10 @@ impl Ledger {
         if let Some(descriptor) = named.or(listed.map(|file| &file.content)).or(output) {
             let mut step = self.content_step(what, &name, descriptor)?;
             if (output.is_some() || listed.is_some_and(|file| !file.kept))
-                && let Some(content) = step.content.as_mut().filter(|content| content.state == "missing")
+                && let Some(content) = step
+                    .content
+                    .as_mut()
+                    .filter(|content| ["missing", "unpublished"].contains(&content.state))
             {
                 content.state = "listed";
                 step.verdict = "ok".to_owned();
@@ -267,6 +287,10 @@ impl Ledger {
         };
         let evidence = match foreign_evidence(self, cited) {
             Ok(Some((_, evidence))) => evidence,
+            Ok(None) if self.is_published() => {
+                let step = unknown_entry("session", &cited.entry, "ok");
+                return Ok(Step { note: Some(UNPUBLISHED), ..step });
+            }
             Ok(None) => return Ok(unknown_entry("session", &cited.entry, "its evidence is not here")),
             Err(error) if error.kind() == Kind::Integrity => {
                 return Ok(unknown_entry("session", &cited.entry, &error.to_string()));
@@ -317,6 +341,7 @@ impl Ledger {
                 ("present", "it has another length or SHA-256 than stated".to_owned())
             }
             Ok(BlobState::Erased) => ("erased", "ok".to_owned()),
+            Ok(BlobState::Missing) if self.is_published() => ("unpublished", "ok".to_owned()),
             Ok(BlobState::Missing) => {
                 ("missing", "its bytes are not in this ledger, which should have them".to_owned())
             }

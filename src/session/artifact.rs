@@ -39,6 +39,9 @@ pub fn session_json(ledger: &Ledger, entry: &Entry) -> Result<Map<String, Value>
         let name = &entry.statement.name;
         return Err(match ledger.blob_state(&session.details.blake3)? {
             BlobState::Erased => Error::failed(format!("the details of session {name} were erased")),
+            _ if ledger.is_published() => {
+                ledger.not_here(&session.details.blake3).hint(format!("it has the details of session {name}"))
+            }
             _ => Error::integrity(format!("the details of session {name} are missing from this ledger"))
                 .hint("promptos doctor tells what else is lost"),
         });

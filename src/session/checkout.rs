@@ -69,8 +69,11 @@ impl Held<'_> {
                 Err(Error::integrity(format!("{address} has another length or SHA-256 than stated")))
             }
             BlobState::Erased => Err(Error::failed(format!("{address} was erased"))),
-            BlobState::Missing => Err(Error::integrity(format!("{address} is missing"))
-                .hint("promptos doctor tells what else is lost")),
+            BlobState::Missing => Err(match self {
+                Self::Ledger(ledger) if ledger.is_published() => ledger.not_here(address),
+                _ => Error::integrity(format!("{address} is missing"))
+                    .hint("promptos doctor tells what else is lost"),
+            }),
         }
     }
 

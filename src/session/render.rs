@@ -229,7 +229,7 @@ fn gives(
         Blob::Erased => {
             return Err(Error::failed(format!("{reference} was erased; its output cannot be shown")));
         }
-        Blob::Missing => return Err(Error::failed(format!("{reference} is not in this ledger's store"))),
+        Blob::Missing => return Err(ledger.not_here(&content.blake3).hint(format!("it is {reference}"))),
     };
     let Parsed::Prompt(prompt) = catalog::parse_any(Layer::Workspace, Path::new("prompt.md"), &bytes) else {
         return Err(Error::failed(format!("this program cannot read {reference} as a prompt")));

@@ -12,7 +12,8 @@
 //! - A blob whose address was erased is never stored again, and after a [`Store::scrub`] its bytes are nowhere.
 //! - The index is derived: [`Store::replace_index`] may throw it away and write it anew at any time.
 //!
-//! [`RedbStore`] is the one file of a clone; [`MemoryStore`] holds everything in memory and fails on demand.
+//! [`RedbStore`] is the one file of a clone; [`MemoryStore`] holds everything in memory and fails on demand;
+//! [`PublishedStore`] reads what was published as plain files.
 //! A store's own test is the contract suite in `contract.rs`.
 
 mod batch;
@@ -21,13 +22,17 @@ mod contain;
 mod contract;
 #[cfg(test)]
 pub(crate) mod disk;
+pub(crate) mod layout;
 mod memory;
+pub(crate) mod nodes;
+pub(crate) mod published;
 mod redb;
 
 pub use contain::{contained, install_quiet_panic_hook};
 #[cfg(test)]
 pub(crate) use contract::dump;
 pub use memory::{Content, FailMode, MemoryStore};
+pub use published::{Directory, PublishedStore, Source};
 pub use redb::{Access, Carved, Event, RedbStore};
 
 use crate::error::Result;

@@ -1,5 +1,5 @@
 use super::add::in_catalog;
-use crate::cli::context::{Context, exists};
+use crate::cli::context::Context;
 use crate::cli::ui::{DIM, WARN, one_line, safe};
 use clap::{Args, ValueEnum};
 use promptos::catalog::{Conversion, Fate, FieldFate, Finding, Layer, MAX_PROMPT_BYTES, Source};
@@ -66,7 +66,7 @@ impl Import {
         }
         let owner = self.owner.as_deref();
         let convert = self.to.map(|To::Oa05| Conversion { version: self.version, owner });
-        let ledger = if exists(&context.ledger_path()?)? { Some(context.read()?) } else { None };
+        let ledger = if context.has_ledger()? { Some(context.read()?) } else { None };
         let plan = plan_catalog_import(found, &Wanted { into: &into, convert }, ledger.as_ref())?;
         drop(ledger);
         let report = report(context, &plan, &into);

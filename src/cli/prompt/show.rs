@@ -1,6 +1,6 @@
 use super::{prompt_json, sources_json};
 use crate::cli::catalog::CatalogOption;
-use crate::cli::context::{Context, exists};
+use crate::cli::context::Context;
 use crate::cli::show::entry_json;
 use crate::cli::ui::{BOLD, DIM, one_line};
 use clap::Args;
@@ -137,7 +137,7 @@ fn input_line(input: &promptos::catalog::Input) -> String {
 
 /// What the ledger has bound the ref to. Where there is no ledger, nothing is bound.
 fn bound(context: &Context<'_>, reference: &str) -> Result<Option<(Address, Entry)>> {
-    if !exists(&context.ledger_path()?)? {
+    if !context.has_ledger()? {
         return Ok(None);
     }
     context.read()?.bound(reference)

@@ -10,6 +10,7 @@ mod history;
 mod model;
 mod pins;
 mod power;
+mod published;
 mod random;
 
 use super::append::genesis;
