@@ -144,6 +144,7 @@ fn session(at: u64) -> (Body, Vec<Vec<u8>>) {
         attachments: None,
         snapshot: None,
         renders: Vec::new(),
+        life: None,
     });
     (body, texts.into_iter().map(|(_, text)| text).chain([details]).collect())
 }

@@ -1,10 +1,13 @@
 //! What statements say: one body per kind.
 
+mod session;
 mod wire;
 
 use crate::digest::{Address, Descriptor, EntryId};
 use crate::key::{Kid, PublicKey};
 use crate::tree::Head;
+
+pub use session::{Event, Life, MAX_EVENTS, Session, Target, Used};
 
 /// At most so many prompts in a session, sessions in a run, admins in a genesis.
 pub const MAX_LIST: usize = 64;
@@ -18,7 +21,11 @@ pub enum Body {
     Key(KeyChange),
     /// `prompt`: binds the ref that the statement's name gives to its content.
     Prompt(Prompt),
-    /// `session`: an AI session and the prompts that governed it.
+    /// `start`: a session begins; what was settled before the work. It has no [`Session::life`].
+    Start(Session),
+    /// `event`: something that happened in a session that has a start.
+    Event(Event),
+    /// `session`: an AI session and the prompts that governed it; with a start it is the session's end.
     Session(Session),
     /// `render`: a prompt rendered with values that only commitments name.
     Render(Render),
@@ -72,9 +79,9 @@ pub struct Enrolment {
 pub struct Roles {
     /// Manages keys and erases content.
     pub admin: bool,
-    /// Records prompts, sessions, renders, runs, snapshots and imports.
+    /// Records prompts, sessions with their starts and events, renders, runs, snapshots and imports.
     pub user: bool,
-    /// Records sessions, renders and runs that cite bound refs only.
+    /// Records sessions with their starts and events, renders and runs that cite bound refs only.
     pub agent: bool,
 }
 
@@ -142,40 +149,6 @@ pub struct Prompt {
     pub content: Descriptor,
 }
 
-/// A prompt as a session names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Used {
-    /// `<prompt_id>.v<version>`.
-    pub reference: String,
-    /// The gate that it stands for.
-    pub gate: Option<String>,
-    /// The exact file.
-    pub content: Descriptor,
-}
-
-/// An AI session and the prompts that governed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// At least one, no ref twice.
-    pub prompts: Vec<Used>,
-    /// Salted: developer, target repository, notes, file names.
-    pub details: Descriptor,
-    /// The version of the program that recorded this.
-    pub tool: String,
-    /// The version of the catalog that the prompts came from.
-    pub catalog: String,
-    /// How many lint warnings the prompts had; with errors there is no session.
-    pub lint_warnings: u64,
-    /// The target's git commit (20 or 32 bytes) and whether its work tree had changes.
-    pub target: Option<Target>,
-    /// A salted manifest of attached files, whose bytes are kept.
-    pub attachments: Option<Descriptor>,
-    /// The snapshot of this ledger that has every one of the prompts, under its ref and with its content.
-    pub snapshot: Option<EntryId>,
-    /// The renders of this ledger that the session used, no one twice.
-    pub renders: Vec<EntryId>,
-}
-
 /// A prompt rendered with values. Nothing of the values is here: whoever has them shows them with the salt, see
 /// [`crate::commitment`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,15 +167,6 @@ pub struct Render {
     pub input: Option<[u8; 32]>,
     /// The result, which is not stored.
     pub output: Descriptor,
-}
-
-/// The state of the repository that a session worked on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// SHA-1 or SHA-256 object id.
-    pub commit: Vec<u8>,
-    /// Whether there were uncommitted changes.
-    pub dirty: bool,
 }
 
 /// A session that fed a run.
@@ -281,6 +245,8 @@ impl Body {
             Self::Ledger(_) => "ledger",
             Self::Key(_) => "key",
             Self::Prompt(_) => "prompt",
+            Self::Start(_) => "start",
+            Self::Event(_) => "event",
             Self::Session(_) => "session",
             Self::Render(_) => "render",
             Self::Run(_) => "run",
@@ -291,11 +257,12 @@ impl Body {
         })
     }
 
-    /// The prompts that this statement names under their refs: those of a session, that of a render.
+    /// The prompts that this statement names under their refs: those of a session or its start, that of a
+    /// render.
     #[must_use]
     pub fn used(&self) -> &[Used] {
         match self {
-            Self::Session(session) => &session.prompts,
+            Self::Start(session) | Self::Session(session) => &session.prompts,
             Self::Render(render) => std::slice::from_ref(&render.prompt),
             _ => &[],
         }
@@ -308,7 +275,8 @@ impl Body {
         let mut all: Vec<&Descriptor> = match self {
             Self::Prompt(prompt) => vec![&prompt.content],
             Self::Render(render) => vec![&render.prompt.content],
-            Self::Session(session) => {
+            Self::Event(event) => [&event.details].into_iter().chain(&event.attachments).collect(),
+            Self::Start(session) | Self::Session(session) => {
                 let prompts = session.prompts.iter().map(|used| &used.content);
                 prompts.chain([&session.details]).chain(&session.attachments).collect()
             }
@@ -335,10 +303,16 @@ impl Body {
                 let here = run.sessions.iter().filter(|cited| cited.foreign.is_none());
                 here.map(|cited| (cited.entry, Some("session"))).collect()
             }
-            Self::Session(session) => {
+            Self::Start(session) | Self::Session(session) => {
                 let snapshot = session.snapshot.iter().map(|id| (*id, Some("snapshot")));
-                snapshot.chain(session.renders.iter().map(|id| (*id, Some("render")))).collect()
+                let renders = session.renders.iter().map(|id| (*id, Some("render")));
+                let life = session.life.iter().flat_map(|life| {
+                    let events = life.events.iter().map(|id| (*id, Some("event")));
+                    [(life.start, Some("start"))].into_iter().chain(events)
+                });
+                snapshot.chain(renders).chain(life).collect()
             }
+            Self::Event(event) => vec![(event.start, Some("start"))],
             Self::Key(KeyChange::Revoke { since, .. }) => since.iter().map(|id| (*id, None)).collect(),
             _ => Vec::new(),
         }

@@ -49,8 +49,9 @@ pub fn pack(subject: &Item, others: &[Item], blobs: &[&[u8]]) -> Vec<u8> {
 }
 
 /// The content that evidence for `subject` carries: what it describes, what the statements that it cites describe,
-/// and the kept files of a snapshot. Of what a session cites there is the statement alone: a snapshot's manifest
-/// names prompts that are no part of the session. `blob` finds content that is there.
+/// and the kept files of a snapshot. Of the snapshot and the renders of a session, or of its start, there is the
+/// statement alone: a snapshot's manifest names prompts that are no part of the session. `blob` finds content that is
+/// there.
 ///
 /// # Errors
 /// Those of `blob`; the inner one when a snapshot's manifest is none.
@@ -59,7 +60,10 @@ pub fn carried<'a, B: AsRef<[u8]>, E>(
     cited: impl IntoIterator<Item = &'a Statement>,
     blob: impl FnOnce(&Address) -> Result<Option<B>, E>,
 ) -> Result<Result<Vec<Descriptor>, Failure>, E> {
-    let whole = |cited: &&Statement| !matches!(subject.body, Body::Session(_)) && cited.id != subject.id;
+    let whole = |cited: &&Statement| match subject.body {
+        Body::Start(_) | Body::Session(_) => matches!(cited.body, Body::Start(_) | Body::Event(_)),
+        _ => cited.id != subject.id,
+    };
     let statements = [subject].into_iter().chain(cited.into_iter().filter(whole));
     let mut all: Vec<Descriptor> = statements.flat_map(|s| s.body.contents()).cloned().collect();
     if let Body::Snapshot(snapshot) = &subject.body

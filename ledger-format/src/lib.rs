@@ -64,6 +64,7 @@
 //!     attachments: None,
 //!     snapshot: None,
 //!     renders: Vec::new(),
+//!     life: None,
 //! });
 //! let head = Head { size: 1, root: genesis.id.0 }; // the root of one leaf is its hash
 //! let draft = Draft { name: "s-1", issuer: "ada", time: 1_700_000_060, head, body: &session };

@@ -247,7 +247,7 @@ fn judge_order<V: View>(
                 if let (Some(want), Some(kind)) = (want, kind)
                     && want != kind
                 {
-                    let detail = format!("{id} is cited as a {want} and is of kind '{kind}'");
+                    let detail = format!("{id} is cited as '{want}' and is of kind '{kind}'");
                     return Err(Refusal::new(Class::Malformed, detail));
                 }
             }
@@ -275,12 +275,14 @@ fn judge_rights<V: View>(
             require(roles.user, "user")?;
             bind(view, signer, [(s.name.as_str(), prompt.content.blake3)])
         }
-        Body::Session(_) | Body::Render(_) => {
+        Body::Start(_) | Body::Session(_) | Body::Render(_) => {
             require(roles.user || roles.agent, "user or agent")?;
             let used = s.body.used().iter();
             bind(view, signer, used.map(|used| (used.reference.as_str(), used.content.blake3)))
         }
-        Body::Run(_) => require(roles.user || roles.agent, "user or agent").map(|()| Vec::new()),
+        Body::Event(_) | Body::Run(_) => {
+            require(roles.user || roles.agent, "user or agent").map(|()| Vec::new())
+        }
         Body::Import(_) => require(roles.user, "user").map(|()| Vec::new()),
         Body::Snapshot(_) => {
             require(roles.user, "user")?;

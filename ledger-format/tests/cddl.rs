@@ -68,7 +68,8 @@ fn rejected_shapes_do_not_satisfy_the_cddl() {
         } else if vector.must.iter().any(|id| bodies.contains(id)) {
             // The kind is in the name of the vector, or it is the kind that the field belongs to.
             let kind = match kind {
-                "ledger" | "key" | "prompt" | "session" | "run" | "snapshot" | "import" | "erase" => kind,
+                "ledger" | "key" | "prompt" | "session" | "start" | "event" | "render" | "run"
+                | "snapshot" | "import" | "erase" => kind,
                 "tool" | "catalog" | "gate" | "prompts" | "dirty" => "session",
                 "lint" if vector.name.contains("errors") => "snapshot",
                 "lint" => "session",

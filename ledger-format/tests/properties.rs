@@ -94,9 +94,34 @@ fn session_body() -> impl Strategy<Value = Session> {
     let optional = (option::of(target), option::of(descriptor()), option::of(entry()), renders);
     (prompts, descriptor(), words, any::<u64>(), optional).prop_map(
         |(prompts, details, (tool, catalog), lint_warnings, (target, attachments, snapshot, renders))| {
-            Session { prompts, details, tool, catalog, lint_warnings, target, attachments, snapshot, renders }
+            let life = None;
+            Session {
+                prompts,
+                details,
+                tool,
+                catalog,
+                lint_warnings,
+                target,
+                attachments,
+                snapshot,
+                renders,
+                life,
+            }
         },
     )
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let events = collection::hash_set(hash(), 0..9).prop_map(|ids| ids.into_iter().map(EntryId).collect());
+    (entry(), events).prop_map(|(start, events)| Life { start, events })
+}
+
+fn event_body() -> impl Strategy<Value = Event> {
+    (entry(), descriptor(), option::of(descriptor())).prop_map(|(start, details, attachments)| Event {
+        start,
+        details,
+        attachments,
+    })
 }
 
 fn render_body() -> impl Strategy<Value = Render> {
@@ -172,7 +197,10 @@ fn body() -> impl Strategy<Value = (String, Body)> {
         ledger_body().prop_map(|ledger| (ledger.name.clone(), Body::Ledger(ledger))),
         change,
         prompt,
-        (word(256), session_body()).prop_map(|(name, session)| (name, Body::Session(session))),
+        (word(256), session_body(), option::of(life()))
+            .prop_map(|(name, session, life)| (name, Body::Session(Session { life, ..session }))),
+        (word(256), session_body()).prop_map(|(name, session)| (name, Body::Start(session))),
+        (word(256), event_body()).prop_map(|(name, event)| (name, Body::Event(event))),
         (word(256), render_body()).prop_map(|(name, render)| (name, Body::Render(render))),
         (word(256), run_body()).prop_map(|(name, run)| (name, Body::Run(run))),
         snapshot,

@@ -135,7 +135,8 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
         }
         Body::Key(KeyChange::Rotate { key }) => vec![("new key", key.kid().to_string())],
         Body::Key(KeyChange::Checkpoint { key }) => vec![("log key", key.kid().to_string())],
-        Body::Session(session) => {
+        Body::Event(event) => vec![("start", event.start.to_string())],
+        Body::Start(session) | Body::Session(session) => {
             let used = session
                 .prompts
                 .iter()
@@ -144,6 +145,10 @@ fn says(body: &Body) -> Vec<(&'static str, String)> {
             lines.push(("versions", format!("promptos {}, catalog {}", session.tool, session.catalog)));
             lines.extend(session.snapshot.iter().map(|id| ("snapshot", id.to_string())));
             lines.extend(session.renders.iter().map(|id| ("render", id.to_string())));
+            if let Some(life) = &session.life {
+                lines.push(("start", life.start.to_string()));
+                lines.extend(life.events.iter().map(|id| ("event", id.to_string())));
+            }
             lines.push(("lint", format!("passed, {} warnings", session.lint_warnings)));
             lines.extend(session.target.iter().map(|target| {
                 (

@@ -54,7 +54,7 @@ impl Ledger {
                 Body::Prompt(prompt) if prompt.content.blake3 == *content => {
                     refs.insert(entry.statement.name.clone());
                 }
-                body @ (Body::Session(_) | Body::Render(_)) => {
+                body @ (Body::Start(_) | Body::Session(_) | Body::Render(_)) => {
                     let used = body.used().iter().filter(|used| used.content.blake3 == *content);
                     refs.extend(used.map(|used| used.reference.clone()));
                 }

@@ -29,9 +29,10 @@ pub(crate) enum Table {
     SignedBy = b'q',
     /// BLAKE3, index -> nothing: the entry names this content, itself or in its manifest.
     Content = b'c',
-    /// ref, 0, index -> nothing: the session or render used this ref.
+    /// ref, 0, index -> nothing: the start, session or render used this ref.
     RefUse = b'u',
-    /// entry id, index -> nothing: the run cites this session, or the session this snapshot or render.
+    /// entry id, index -> nothing: the run cites this session; or the session this snapshot, render, start or event;
+    /// the start this snapshot or render; the event this start.
     CitedBy = b'p',
 }
 
@@ -120,7 +121,9 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
     let uses = |used: &Used| (key(Table::RefUse, &[used.reference.as_bytes(), &[0], &at]), Vec::new());
     rows.extend(s.body.used().iter().map(uses));
     match &s.body {
-        Body::Session(session) => rows.extend(session.snapshot.iter().chain(&session.renders).map(cites)),
+        Body::Start(_) | Body::Event(_) | Body::Session(_) => {
+            rows.extend(s.body.cites().iter().map(|(id, _)| cites(id)));
+        }
         Body::Render(render) => rows.push(content(&render.output.blake3)),
         Body::Run(run) => rows.extend(run.sessions.iter().map(|cited| cites(&cited.entry))),
         _ => {}
@@ -137,7 +140,8 @@ pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -
 /// The manifest that a statement names.
 pub(crate) fn manifest_of(body: &Body) -> Option<Address> {
     match body {
-        Body::Session(session) => session.attachments.as_ref(),
+        Body::Start(session) | Body::Session(session) => session.attachments.as_ref(),
+        Body::Event(event) => event.attachments.as_ref(),
         Body::Run(run) => run.manifest.as_ref(),
         Body::Snapshot(snapshot) => Some(&snapshot.manifest),
         _ => None,

@@ -9,6 +9,7 @@ mod erase;
 mod evidence;
 mod held;
 mod index;
+mod life;
 mod pin;
 mod publish;
 mod published;
@@ -24,6 +25,7 @@ pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
 pub use erase::Erasure;
 pub use evidence::held_checkpoint;
+pub use life::{Lived, Misfit, mismatches};
 pub use pin::{Pin, Pins};
 pub use publish::{Blobs, Publication, publish};
 pub use trace::{Found, Signed, Step, Traced};
@@ -248,7 +250,7 @@ impl Ledger {
         self.entries_at(&index::key(index::Table::Content, &[&content.0]), false, usize::MAX)
     }
 
-    /// The sessions and renders that used this ref, oldest first.
+    /// The starts, sessions and renders that used this ref, oldest first.
     ///
     /// # Errors
     /// As [`Self::entry`].
@@ -256,7 +258,7 @@ impl Ledger {
         self.entries_at(&index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]), false, usize::MAX)
     }
 
-    /// The runs that cite this session, or the sessions that cite this snapshot or render, oldest first.
+    /// The runs that cite this session, or the starts, events and sessions that cite this entry, oldest first.
     ///
     /// # Errors
     /// As [`Self::entry`].
@@ -366,7 +368,8 @@ impl Ledger {
     /// As [`Self::blob`]; when the blob is no details blob.
     pub fn details(&self, body: &Body) -> Result<Option<Details>> {
         let descriptor = match body {
-            Body::Session(session) => Some(&session.details),
+            Body::Start(session) | Body::Session(session) => Some(&session.details),
+            Body::Event(event) => Some(&event.details),
             Body::Import(import) => import.details.as_ref(),
             Body::Erase(erase) => erase.details.as_ref(),
             _ => None,

@@ -110,7 +110,7 @@ impl Ledger {
     /// When the store cannot be read; what does not hold is a step's verdict.
     pub fn trace_entry(&self, entry: &Entry) -> Result<Traced> {
         let used_by = match &entry.statement.body {
-            Body::Session(_) | Body::Snapshot(_) | Body::Render(_) => self.users(&entry.statement.id)?,
+            body if is_cited(body) => self.users(&entry.statement.id)?,
             Body::Prompt(prompt) => self.users_of(&entry.statement.name, &prompt.content.blake3)?,
             _ => Vec::new(),
         };
@@ -195,7 +195,7 @@ impl Ledger {
                 to.steps.push(step);
                 continue;
             }
-            if matches!(entry.statement.body, Body::Session(_) | Body::Snapshot(_) | Body::Render(_)) {
+            if is_cited(&entry.statement.body) {
                 step.steps = self.users(&entry.statement.id)?;
             }
             used_by.push(step);
@@ -203,12 +203,12 @@ impl Ledger {
         Ok(Some(Traced { to, used_by }))
     }
 
-    /// The runs that cite a session, or the sessions that cite a snapshot or render.
+    /// The runs that cite a session; the starts, events and sessions that cite anything else.
     fn users(&self, cited: &EntryId) -> Result<Vec<Step>> {
         self.citing(cited)?.iter().map(|run| self.bare_step(run)).collect()
     }
 
-    /// The sessions and renders that used a ref with this content, each with what cites it.
+    /// The starts, sessions and renders that used a ref with this content, each with what cites it.
     fn users_of(&self, reference: &str, content: &Address) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for entry in self.using(reference)? {
@@ -237,7 +237,7 @@ impl Ledger {
             entry: Some(signed(entry.index, statement)),
             content: None,
             verdict,
-            note: None,
+            note: self.is_open(entry)?.then_some("open: no session ended it"),
             steps: Vec::new(),
         })
     }
@@ -251,7 +251,7 @@ impl Ledger {
                     step.steps.push(self.cited_step(cited)?);
                 }
             }
-            Body::Session(_) => {
+            Body::Start(_) | Body::Event(_) | Body::Session(_) => {
                 for (id, kind) in entry.statement.body.cites() {
                     step.steps.push(match self.by_id(&id)? {
                         Some(cited) => self.bare_step(&cited)?,
@@ -358,6 +358,11 @@ impl Ledger {
             steps: Vec::new(),
         })
     }
+}
+
+/// What other statements build on.
+fn is_cited(body: &Body) -> bool {
+    matches!(body, Body::Start(_) | Body::Event(_) | Body::Session(_) | Body::Snapshot(_) | Body::Render(_))
 }
 
 fn unknown_entry(what: &str, id: &EntryId, why: &str) -> Step {

@@ -3,7 +3,7 @@
 use super::Ledger;
 use crate::error::Result;
 use ledger_format::{Address, Body, EntryId, Kid, Statement};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What the ledger says of every ref that it knows.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct RefUses {
     pub snapshots: Vec<(u64, Address)>,
     /// The sessions that used it.
     pub sessions: Vec<u64>,
+    /// The sessions that began with it and have not ended, by their starts.
+    pub open: Vec<u64>,
     /// Its renders.
     pub renders: Vec<u64>,
 }
@@ -96,6 +98,7 @@ impl Ledger {
     pub fn uses(&self) -> Result<Uses> {
         let mut uses = Uses::default();
         let mut sessions: HashMap<EntryId, u64> = HashMap::new();
+        let (mut open, mut ended): (HashMap<EntryId, u64>, HashSet<u64>) = Default::default();
         let mut snapshots = Vec::new();
         self.store.scan(0..u64::MAX, &mut |at, bytes| {
             let s = super::decode(at, bytes.to_vec())?;
@@ -105,8 +108,17 @@ impl Ledger {
                     let of = uses.refs.entry(s.name.clone()).or_default();
                     of.bound.get_or_insert((prompt.content.blake3, at));
                 }
+                Body::Start(start) => {
+                    open.insert(s.id, at);
+                    for used in &start.prompts {
+                        let of = uses.refs.entry(used.reference.clone()).or_default();
+                        of.bound.get_or_insert((used.content.blake3, at));
+                        of.open.push(at);
+                    }
+                }
                 Body::Session(session) => {
                     sessions.insert(s.id, at);
+                    ended.extend(session.life.iter().filter_map(|life| open.get(&life.start)));
                     for used in &session.prompts {
                         let of = uses.refs.entry(used.reference.clone()).or_default();
                         of.bound.get_or_insert((used.content.blake3, at));
@@ -130,6 +142,7 @@ impl Ledger {
             uses.said.insert(at, Stated::new(at, &s));
             Ok(true)
         })?;
+        uses.refs.values_mut().for_each(|of| of.open.retain(|start| !ended.contains(start)));
         // Not while scanning: a store may hold its lock meanwhile.
         for (at, body) in snapshots {
             let Some(manifest) = self.manifest(&body)? else {

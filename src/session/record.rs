@@ -152,6 +152,7 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
         attachments,
         snapshot: None,
         renders: request.renders.iter().map(|render| render.statement.id).collect(),
+        life: None,
     };
     let new = New { name: request.id.clone(), body: Body::Session(session), contents, next_log_key: None };
     Ok(Planned { new, prompts, warnings, remarks })

@@ -53,6 +53,7 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
         attachments: Some(about_manifest.clone()),
         snapshot: None,
         renders: Vec::new(),
+        life: None,
     };
     let contents = vec![
         Blob::Bytes(twice, prompt.to_vec()),

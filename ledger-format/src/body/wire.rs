@@ -1,19 +1,20 @@
 //! Bodies as bytes: deterministic CBOR maps with text keys and a version `v`.
 
+use super::session::{self, read_used, write_used};
 use super::{
     Body, Cited, Enrolment, Erase, Foreign, Import, KeyChange, Ledger, MAX_LIST, Previous, Prompt, Render,
-    Roles, Run, Session, Snapshot, Target, Used,
+    Roles, Run, Snapshot,
 };
 use crate::cbor::{self, Fields, as_fixed, map};
 use crate::digest::{Address, Descriptor, EntryId};
 use crate::failure::{Class, Failure, shown};
 use crate::key::{Kid, PublicKey};
 use crate::tree::Head;
-use crate::word::{identity, reference, token};
+use crate::word::{identity, token};
 use ciborium::Value;
 
 /// The version that every body written here carries.
-const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 1;
 
 impl Body {
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
@@ -31,21 +32,11 @@ impl Body {
             ]),
             Self::Key(change) => key_change(change),
             Self::Prompt(p) => map([("v", v), ("content", some(&p.content))]),
-            Self::Session(s) => map([
-                ("v", v),
-                ("prompts", Some(Value::Array(s.prompts.iter().map(used).collect()))),
-                ("details", some(&s.details)),
-                ("tool", Some(Value::from(s.tool.as_str()))),
-                ("catalog", Some(Value::from(s.catalog.as_str()))),
-                ("lint-warnings", Some(Value::from(s.lint_warnings))),
-                ("target", s.target.as_ref().map(target)),
-                ("attachments", opt(&s.attachments)),
-                ("snapshot", s.snapshot.map(|id| cbor::bytes(&id.0))),
-                ("renders", (!s.renders.is_empty()).then(|| ids(&s.renders))),
-            ]),
+            Self::Start(s) | Self::Session(s) => session::write(s),
+            Self::Event(e) => session::write_event(e),
             Self::Render(r) => map([
                 ("v", v),
-                ("prompt", Some(used(&r.prompt))),
+                ("prompt", Some(write_used(&r.prompt))),
                 ("engine", Some(Value::from(r.engine.as_str()))),
                 ("tool", Some(Value::from(r.tool.as_str()))),
                 ("options", Some(words(&r.options))),
@@ -100,7 +91,9 @@ impl Body {
             "ledger" => Self::Ledger(read_ledger(&mut fields)?),
             "key" => Self::Key(read_key_change(&mut fields)?),
             "prompt" => Self::Prompt(Prompt { content: fields.descriptor("content")? }),
-            "session" => Self::Session(read_session(&mut fields, &mut nested)?),
+            "start" => Self::Start(session::read(&mut fields, &mut nested)?),
+            "event" => Self::Event(session::read_event(&mut fields)?),
+            "session" => Self::Session(session::read_ended(&mut fields, &mut nested)?),
             "render" => Self::Render(read_render(&mut fields, &mut nested)?),
             "run" => Self::Run(read_run(&mut fields, &mut nested)?),
             "snapshot" => Self::Snapshot(Snapshot {
@@ -133,10 +126,6 @@ impl Body {
 
 fn enrolment(e: &Enrolment) -> Value {
     map([("identity", Some(Value::from(e.identity.as_str()))), ("key", Some(cbor::bytes(&e.key.to_bytes())))])
-}
-
-fn ids(ids: &[EntryId]) -> Value {
-    Value::Array(ids.iter().map(|id| cbor::bytes(&id.0)).collect())
 }
 
 fn words(words: &[String]) -> Value {
@@ -176,18 +165,6 @@ fn key_change(change: &KeyChange) -> Value {
             map([("v", v), ("op", op("checkpoint")), ("key", Some(cbor::bytes(&key.to_bytes())))])
         }
     }
-}
-
-fn used(u: &Used) -> Value {
-    map([
-        ("ref", Some(Value::from(u.reference.as_str()))),
-        ("gate", u.gate.as_deref().map(Value::from)),
-        ("content", Some(cbor::descriptor(&u.content))),
-    ])
-}
-
-fn target(t: &Target) -> Value {
-    map([("commit", Some(cbor::bytes(&t.commit))), ("dirty", Some(Value::Bool(t.dirty)))])
 }
 
 fn cited(c: &Cited) -> Value {
@@ -269,61 +246,6 @@ fn read_key_change(fields: &mut Fields<'_>) -> Result<KeyChange, Failure> {
     })
 }
 
-fn read_session(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Session, Failure> {
-    let mut prompts: Vec<Used> = Vec::new();
-    for item in fields.array("prompts", MAX_LIST)? {
-        let used = read_used(item, "a prompt of a session", unknown)?;
-        if prompts.iter().any(|other| other.reference == used.reference) {
-            return Err(Failure::malformed(format!("the session names {} twice", used.reference)));
-        }
-        prompts.push(used);
-    }
-    if prompts.is_empty() {
-        return Err(fields.wrong("prompts", "a list of at least one prompt"));
-    }
-    let target = fields.opt("target").map(|value| {
-        let mut fields = Fields::new(value, "'target'")?;
-        let target = Target { commit: commit(&fields.take("commit")?)?, dirty: fields.bool("dirty")? };
-        unknown.extend(left_over(fields, "'target'"));
-        Ok::<_, Failure>(target)
-    });
-    let mut renders: Vec<EntryId> = Vec::new();
-    if let Some(items) = fields.opt_array("renders", MAX_LIST)? {
-        for item in items {
-            let id = as_fixed(&item).map(EntryId).ok_or_else(|| fields.wrong("renders", "a list of ids"))?;
-            if renders.contains(&id) {
-                return Err(Failure::malformed(format!("the session names {id} twice")));
-            }
-            renders.push(id);
-        }
-        if renders.is_empty() {
-            return Err(fields.wrong("renders", "a list of at least one render"));
-        }
-    }
-    Ok(Session {
-        prompts,
-        details: fields.descriptor("details")?,
-        tool: token(fields.text("tool")?, "tool")?,
-        catalog: token(fields.text("catalog")?, "catalog")?,
-        lint_warnings: fields.uint("lint-warnings")?,
-        target: target.transpose()?,
-        attachments: fields.opt_descriptor("attachments")?,
-        snapshot: fields.opt_fixed("snapshot")?.map(EntryId),
-        renders,
-    })
-}
-
-fn read_used(item: Value, what: &str, unknown: &mut Vec<String>) -> Result<Used, Failure> {
-    let mut item = Fields::new(item, what)?;
-    let used = Used {
-        reference: reference(item.text("ref")?)?,
-        gate: item.opt_text("gate")?.map(|gate| token(gate, "gate")).transpose()?,
-        content: item.descriptor("content")?,
-    };
-    unknown.extend(left_over(item, "a prompt"));
-    Ok(used)
-}
-
 fn read_render(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Render, Failure> {
     let options = tokens(fields, "options", 16)?;
     if !options.is_sorted_by(|a, b| a < b) {
@@ -362,10 +284,6 @@ fn read_run(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Run, F
     Ok(Run { record: fields.descriptor("record")?, manifest: fields.opt_descriptor("manifest")?, sessions })
 }
 
-fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
-    fields.rest().into_iter().map(|field| format!("field '{}' of {of}", shown(&field))).collect()
-}
-
 fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
     let items = fields.array(key, max)?;
     let text = |value: Value| value.into_text().map_err(|_| fields.wrong(key, "a list of texts"));
@@ -376,7 +294,11 @@ fn tokens(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>,
     texts(fields, key, max)?.into_iter().map(|text| token(text, key)).collect()
 }
 
-fn commit(value: &Value) -> Result<Vec<u8>, Failure> {
+pub(super) fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
+    fields.rest().into_iter().map(|field| format!("field '{}' of {of}", shown(&field))).collect()
+}
+
+pub(super) fn commit(value: &Value) -> Result<Vec<u8>, Failure> {
     let id = as_fixed::<20>(value).map(Vec::from).or_else(|| as_fixed::<32>(value).map(Vec::from));
     id.ok_or_else(|| Failure::malformed("a commit is not a string of 20 or 32 bytes"))
 }

@@ -90,11 +90,13 @@ fn bodies(all: &mut Vec<Vector>) {
         all.push(Vector::reject(class, "statement", name, must, what).hex("statement", statement));
     };
     // Fields that are missing or of another type.
-    let kinds: [(&str, &str, Pairs); 8] = [
+    let kinds: [(&str, &str, Pairs); 10] = [
         ("ledger", "ledger/example", ledger_pairs()),
         ("key", &enrolled, enrol_pairs()),
         ("prompt", "prompt/P00.v1", prompt()),
         ("session", "session/s", session_pairs()),
+        ("start", "start/w", session_pairs()),
+        ("event", "event/e", event_pairs()),
         ("render", "render/r", render_pairs()),
         ("run", "run/r", run_pairs()),
         ("snapshot", "snapshot/v1", snapshot_pairs()),
@@ -184,6 +186,48 @@ fn bodies(all: &mut Vec<Vector>) {
         "session/s",
         with(&session_pairs(), "snapshot", "v1".into()),
     );
+    no(
+        Malformed,
+        "session-start-31",
+        "BODY-1",
+        "a start's id of 31 bytes",
+        "session/s",
+        with(&session_pairs(), "start", bytes([1; 31])),
+    );
+    no(
+        Malformed,
+        "event-attachments-name",
+        "BODY-1",
+        "attachments by a name",
+        "event/e",
+        with(&event_pairs(), "attachments", "files".into()),
+    );
+    no(
+        Malformed,
+        "session-events-without-start",
+        "BODY-13",
+        "a session with an event and no start",
+        "session/s",
+        with(&session_pairs(), "events", Value::Array(vec![bytes([1; 32])])),
+    );
+    let events = |items: Vec<Value>| {
+        let Value::Map(mut pairs) = with(&session_pairs(), "start", bytes([7; 32])) else { unreachable!() };
+        pairs.push(("events".into(), Value::Array(items)));
+        sorted(pairs)
+    };
+    no(
+        Malformed,
+        "session-events-31",
+        "BODY-1",
+        "an event's id of 31 bytes",
+        "session/s",
+        events(vec![bytes([1; 31])]),
+    );
+    no(Malformed, "session-events-empty", "BODY-5", "a list of no events", "session/s", events(vec![]));
+    let twice = vec![bytes([1; 32]), bytes([2; 32]), bytes([1; 32])];
+    no(Malformed, "session-events-twice", "BODY-5", "one event twice", "session/s", events(twice));
+    let many = (0..1001u64).map(|n| bytes([n.to_be_bytes(); 4].concat())).collect();
+    no(TooLarge, "session-events-1001", "BODY-4 LIMIT-1", "1,001 events", "session/s", events(many));
     let ids = |ids: &[Value]| with(&session_pairs(), "renders", Value::Array(ids.to_vec()));
     let id = || bytes([1; 32]);
     no(

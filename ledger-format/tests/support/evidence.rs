@@ -2,7 +2,7 @@
 
 use super::log::{self, Log, details, erase, markdown, public, run, session};
 use super::raw::{ada, key, kid};
-use super::{Vector, renders, snapshots};
+use super::{Vector, lives, renders, snapshots};
 use ledger_format::Class::{
     BadProof, BadSignature, BrokenHead, KeyNotAllowed, Malformed, NonCanonical, UnknownKey, WrongHash,
     WrongIssuer,
@@ -111,6 +111,7 @@ pub fn add(all: &mut Vec<Vector>) {
     statements(all);
     snapshots::refused(all);
     renders::evidence_refused(all);
+    lives::evidence_refused(all);
 }
 
 fn accepted(all: &mut Vec<Vector>) {
@@ -230,6 +231,7 @@ fn accepted(all: &mut Vec<Vector>) {
     );
     snapshots::accepted(&mut yes);
     renders::evidence(&mut yes);
+    lives::evidence(&mut yes);
 }
 
 pub fn no(all: &mut Vec<Vector>, class: Class, name: &str, must: &'static str, what: &str, tar: Vec<u8>) {

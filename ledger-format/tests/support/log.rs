@@ -174,7 +174,29 @@ pub fn session(prompts: &[(&str, &[u8])]) -> Body {
         attachments: None,
         snapshot: None,
         renders: Vec::new(),
+        life: None,
     })
+}
+
+/// The start of such a session.
+pub fn start(prompts: &[(&str, &[u8])]) -> Body {
+    let Body::Session(session) = session(prompts) else { unreachable!() };
+    Body::Start(session)
+}
+
+/// What happened in a session: a note.
+pub fn event(start: EntryId) -> Body {
+    Body::Event(Event {
+        start,
+        details: Descriptor::of(&details("halfway"), DETAILS_TYPE),
+        attachments: None,
+    })
+}
+
+/// The session that ends what began.
+pub fn ended(start: EntryId, events: &[EntryId], prompts: &[(&str, &[u8])]) -> Body {
+    let Body::Session(session) = session(prompts) else { unreachable!() };
+    Body::Session(Session { life: Some(Life { start, events: events.to_vec() }), ..session })
 }
 
 /// The session that used renders.

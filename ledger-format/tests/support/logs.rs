@@ -378,7 +378,7 @@ fn rights(all: &mut Vec<Vector>) {
     });
     // What each role may not do.
     type Act = (&'static str, fn(&mut Log, &SigningKey, &str) -> EntryId);
-    let acts: [Act; 10] = [
+    let acts: [Act; 12] = [
         ("enrols", |log, key, who| log.change(key, who, enrol("eve", &super::raw::key(9), &["user"], None))),
         ("revokes-other", |log, key, who| {
             log.change(key, who, KeyChange::Revoke { kid: kid(&ada()), since: None })
@@ -396,6 +396,11 @@ fn rights(all: &mut Vec<Vector>) {
         ("takes-snapshot", |log, key, who| log.add(key, who, "v1", log::snapshot())),
         ("imports", |log, key, who| log.add(key, who, "i", log::import())),
         ("renders", |log, key, who| log.add(key, who, "r", log::render("P00.v1", b"prompt"))),
+        ("starts", |log, key, who| log.add(key, who, "w", log::start(&[("P00.v1", b"prompt")]))),
+        ("adds-event", |log, key, who| {
+            let start = log.ada("w", log::start(&[("P00.v1", b"prompt")]));
+            log.add(key, who, "e", log::event(start))
+        }),
     ];
     for (role, may_not) in [
         ("user", &acts[..4]),

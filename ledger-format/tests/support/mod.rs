@@ -7,6 +7,7 @@ pub mod bodies;
 pub mod envelopes;
 pub mod evidence;
 pub mod keys;
+pub mod lives;
 pub mod log;
 pub mod logs;
 pub mod notes;
@@ -114,6 +115,7 @@ pub fn all() -> Vec<Vector> {
     bodies::add(&mut all);
     logs::add(&mut all);
     renders::add(&mut all);
+    lives::add(&mut all);
     keys::add(&mut all);
     proofs::add(&mut all);
     notes::add(&mut all);

@@ -48,6 +48,10 @@ pub fn session_pairs() -> Pairs {
     ]
 }
 
+pub fn event_pairs() -> Pairs {
+    vec![("v", 1.into()), ("start", bytes([7; 32])), ("details", content(b"details"))]
+}
+
 pub fn render_pairs() -> Pairs {
     vec![
         ("v", 1.into()),
@@ -120,7 +124,28 @@ pub fn full_session() -> Body {
     let attachments = Some(Descriptor::of(b"manifest", MANIFEST_TYPE));
     let snapshot = Some(EntryId([5; 32]));
     let renders = vec![EntryId([6; 32]), EntryId([4; 32])];
-    Body::Session(Session { prompts, lint_warnings: 3, target, attachments, snapshot, renders, ..session })
+    let life = Some(Life { start: EntryId([7; 32]), events: vec![EntryId([9; 32]), EntryId([8; 32])] });
+    Body::Session(Session {
+        prompts,
+        lint_warnings: 3,
+        target,
+        attachments,
+        snapshot,
+        renders,
+        life,
+        ..session
+    })
+}
+
+pub fn full_start() -> Body {
+    let Body::Session(session) = full_session() else { unreachable!() };
+    Body::Start(Session { life: None, ..session })
+}
+
+pub fn full_event() -> Body {
+    let attachments = Some(Descriptor::of(b"manifest", MANIFEST_TYPE));
+    let Body::Event(event) = log::event(EntryId([7; 32])) else { unreachable!() };
+    Body::Event(Event { attachments, ..event })
 }
 
 pub fn foreign_run(entry: EntryId) -> Body {

@@ -29,6 +29,8 @@ fn accepted(all: &mut Vec<Vector>) {
     log.ada("P00.v1", log::prompt(b"prompt"));
     let session = log.ada("s-1", log::session(&[("P00.v1", b"prompt")]));
     log.ada("s/2 is:not.a+path".replace(' ', "_").as_str(), full_session());
+    log.ada("w-1", full_start());
+    log.ada("e-1", full_event());
     log.ada("r-0", log::render("P00.v1", b"prompt"));
     log.ada("r-1", log::run(&[session]));
     log.ada("r-2", foreign_run(session));
@@ -46,6 +48,8 @@ fn accepted(all: &mut Vec<Vector>) {
         ("prompt", "a prompt"),
         ("session", "a session"),
         ("session-full", "a session with every optional field and a name with a slash"),
+        ("start", "a start with every optional field"),
+        ("event", "an event with every optional field"),
         ("render", "a render with every optional field"),
         ("run", "a run that cites a session of its ledger"),
         ("run-foreign", "a run that cites a session of another ledger"),
@@ -142,6 +146,23 @@ fn accepted(all: &mut Vec<Vector>) {
         "BODY-4 LIMIT-1",
         "a session of 64 prompts",
         Raw::new("session/s", &with(&session_pairs(), "prompts", Value::Array(prompts))),
+    );
+    let ids = |n: u64| -> Vec<Value> { (0..n).map(|n| [n.to_be_bytes(); 4].concat()).map(bytes).collect() };
+    let with_start = with(&session_pairs(), "start", bytes([7; 32]));
+    raw(
+        "session-no-event",
+        "BODY-13",
+        "the end of a session without events",
+        Raw::new("session/s", &with_start),
+    );
+    let Value::Map(mut pairs) = with_start else { unreachable!() };
+    pairs.push(("events".into(), Value::Array(ids(1000))));
+    raw("events-1000", "BODY-4 LIMIT-1", "a session of 1,000 events", Raw::new("session/s", &sorted(pairs)));
+    raw(
+        "start-with-start",
+        "BODY-3",
+        "a start that names a start, which means nothing",
+        Raw::new("start/w", &with(&session_pairs(), "start", bytes([7; 32]))),
     );
     raw(
         "sessions-0",

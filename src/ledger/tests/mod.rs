@@ -166,6 +166,7 @@ impl Book {
             attachments,
             snapshot: None,
             renders: Vec::new(),
+            life: None,
         });
         New { name: format!("s-{n}"), body, contents, next_log_key: None }
     }

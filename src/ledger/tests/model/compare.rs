@@ -52,13 +52,19 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
             assert_eq!(ledger.snapshot(name).unwrap().unwrap().index, at);
             assert!(ledger.snapshot(&format!("{name}x")).unwrap().is_none());
         }
-        if matches!(said.body, Body::Session(_) | Body::Snapshot(_) | Body::Render(_)) {
+        let is_start = matches!(said.body, Body::Start(_));
+        let ended = citing.iter().any(|at| matches!(model.entries[*at as usize].body, Body::Session(_)));
+        assert_eq!(ledger.is_open(&entry).unwrap(), is_start && !ended);
+        if is_start
+            || matches!(said.body, Body::Event(_) | Body::Session(_) | Body::Snapshot(_) | Body::Render(_))
+        {
             let traced = ledger.trace_entry(&entry).unwrap();
             assert!(traced.holds(), "{traced:?}");
             let back = traced.used_by.iter().map(|step| step.entry.as_ref().unwrap().index);
             assert_eq!(back.collect::<Vec<_>>(), citing);
         }
     }
+    check_lives(ledger, model);
     let snapshots = model.at(|said| matches!(said.body, Body::Snapshot(_)));
     assert_eq!(ats(&ledger.snapshots().unwrap()), snapshots);
     let unknown = EntryId([0xEE; 32]);
@@ -85,7 +91,9 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
         let bound = ledger.bound(reference).unwrap().map(|(content, entry)| (content, entry.index));
         assert_eq!(bound, model.refs.get(reference).copied());
         let uses = |said: &Said| match &said.body {
-            Body::Session(session) => session.prompts.iter().any(|used| used.reference == reference),
+            Body::Start(session) | Body::Session(session) => {
+                session.prompts.iter().any(|used| used.reference == reference)
+            }
             Body::Render(render) => render.prompt.reference == reference,
             _ => false,
         };
@@ -115,6 +123,56 @@ pub(super) fn look_up(ledger: &Ledger, model: &Model) {
     }
 }
 
+/// What does not fit in sessions, by comparing every two entries.
+fn check_lives(ledger: &Ledger, model: &Model) {
+    let all: Vec<(u64, &Said)> = (0..).zip(&model.entries).collect();
+    let life = |said: &Said| match &said.body {
+        Body::Session(session) => session.life.clone(),
+        _ => None,
+    };
+    let named = |said: &Said| -> BTreeSet<(String, Address)> {
+        said.body.used().iter().map(|used| (used.reference.clone(), used.content.blake3)).collect()
+    };
+    let who = |said: &Said| model.person(&said.by).unwrap().identity.clone();
+    let mut expected = Vec::new();
+    for (at, start) in all.iter().filter(|(_, said)| matches!(said.body, Body::Start(_))) {
+        let of = |said: &Said| matches!(&said.body, Body::Event(event) if event.start == start.id);
+        let ends = all.iter().filter(|(_, said)| life(said).is_some_and(|life| life.start == start.id));
+        let ends: Vec<_> = ends.collect();
+        expected.extend(ends.iter().skip(1).map(|(at, _)| (*at, "session.ended-twice")));
+        let Some((ended, end)) = ends.first() else {
+            expected.push((*at, "session.open"));
+            continue;
+        };
+        let listed = life(end).unwrap().events;
+        for (event, said) in all.iter().filter(|(_, said)| of(said)) {
+            match event > ended {
+                true => expected.push((*event, "session.late-event")),
+                false if !listed.contains(&said.id) => expected.push((*ended, "session.unlisted-event")),
+                false => {}
+            }
+        }
+        let others = listed.iter().filter(|id| !of(model.find(id).unwrap()));
+        expected.extend(others.map(|_| (*ended, "session.other-event")));
+        if named(start) != named(end) {
+            expected.push((*ended, "session.other-prompts"));
+        }
+        if who(start) != who(end) {
+            expected.push((*ended, "session.other-signer"));
+        }
+    }
+    expected.sort_unstable();
+    let mut lived = Vec::new();
+    let mut found: Vec<_> =
+        ledger.lives(&mut |life| lived.push(life)).unwrap().iter().map(|m| (m.entry, m.code)).collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    let ended = lived.iter().filter_map(|life| life.end.as_ref()).map(|end| end.index);
+    assert_eq!(ended.collect::<Vec<_>>(), model.at(|said| matches!(said.body, Body::Session(_))));
+    let open = lived.iter().filter(|life| life.end.is_none()).map(|life| life.start.as_ref().unwrap().index);
+    assert_eq!(open.collect::<Vec<_>>(), ats(&ledger.open_sessions().unwrap()));
+}
+
 /// Evidence of one entry says what the model says.
 pub(super) fn check_evidence(ledger: &Ledger, model: &Model, at: u64) {
     let entry = ledger.entry(at).unwrap().unwrap();
@@ -125,9 +183,11 @@ pub(super) fn check_evidence(ledger: &Ledger, model: &Model, at: u64) {
     let cited = entry.statement.body.cites();
     let carried: Vec<_> =
         cited.iter().filter_map(|(id, _)| model.find(id)).chain([&model.entries[at as usize]]).collect();
-    // Of a session's snapshot and renders the statement alone; of a snapshot the files too.
+    // Of the snapshot and renders of a session or start the statement alone; of a snapshot the files too.
     let whole = |said: &&&Said| match entry.statement.body {
-        Body::Session(_) => said.id == entry.statement.id,
+        Body::Start(_) | Body::Session(_) => {
+            said.id == entry.statement.id || matches!(said.body, Body::Start(_) | Body::Event(_))
+        }
         _ => true,
     };
     let mut contents: BTreeSet<Address> = carried

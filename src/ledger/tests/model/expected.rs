@@ -77,28 +77,25 @@ impl Model {
         let uses = refs(new);
         let names: BTreeSet<_> = uses.iter().map(|(name, _)| name).collect();
         need(names.len() == uses.len(), "the ledger refuses")?;
-        if let Body::Session(session) = &new.body {
+        if let Body::Start(session) | Body::Session(session) = &new.body {
             need(!session.prompts.is_empty(), "the ledger refuses")?;
         }
-        for (id, _) in new.body.cites() {
+        for (id, kind) in cited(&new.body) {
             let cited = self.find(&id).ok_or("which is not below its head")?;
-            match &new.body {
-                Body::Run(_) => {
-                    need(matches!(cited.body, Body::Session(_)), "is cited as a session and is of kind")?;
-                }
-                Body::Session(session) if session.snapshot == Some(id) => {
-                    need(matches!(cited.body, Body::Snapshot(_)), "is cited as a snapshot and is of kind")?;
-                }
-                Body::Session(_) => {
-                    need(matches!(cited.body, Body::Render(_)), "is cited as a render and is of kind")?;
-                }
-                _ => {}
-            }
+            let words = match kind {
+                "" => continue,
+                "session" => "is cited as 'session' and is of kind",
+                "snapshot" => "is cited as 'snapshot' and is of kind",
+                "render" => "is cited as 'render' and is of kind",
+                "start" => "is cited as 'start' and is of kind",
+                _ => "is cited as 'event' and is of kind",
+            };
+            need(cited.subject.split('/').next() == Some(kind), words)?;
         }
         let Roles { admin, user, agent } = signer.roles;
         match &new.body {
             Body::Key(change) => self.judge_change(signer, change)?,
-            Body::Session(_) | Body::Run(_) | Body::Render(_) => {
+            Body::Start(_) | Body::Event(_) | Body::Session(_) | Body::Run(_) | Body::Render(_) => {
                 need(user || agent, "has no role user or agent")?
             }
             Body::Erase(_) => need(admin, "has no role admin")?,
@@ -223,12 +220,32 @@ impl Model {
     }
 }
 
+/// The entries that a statement cites, with the kind that each must be of, if any.
+fn cited(body: &Body) -> Vec<(EntryId, &'static str)> {
+    let as_kind = |ids: &[EntryId], kind| ids.iter().map(|id| (*id, kind)).collect::<Vec<_>>();
+    match body {
+        Body::Run(run) => run.sessions.iter().map(|cited| (cited.entry, "session")).collect(),
+        Body::Start(session) | Body::Session(session) => {
+            let mut all = as_kind(session.snapshot.as_slice(), "snapshot");
+            all.extend(as_kind(&session.renders, "render"));
+            if let Some(life) = &session.life {
+                all.push((life.start, "start"));
+                all.extend(as_kind(&life.events, "event"));
+            }
+            all
+        }
+        Body::Event(event) => vec![(event.start, "start")],
+        Body::Key(KeyChange::Revoke { since, .. }) => as_kind(since.as_slice(), ""),
+        _ => Vec::new(),
+    }
+}
+
 /// The refs that a statement names, with their content.
 pub(super) fn refs(new: &New) -> Vec<(String, Address)> {
     match &new.body {
         Body::Prompt(prompt) => vec![(new.name.clone(), prompt.content.blake3)],
         Body::Render(render) => vec![(render.prompt.reference.clone(), render.prompt.content.blake3)],
-        Body::Session(session) => {
+        Body::Start(session) | Body::Session(session) => {
             session.prompts.iter().map(|used| (used.reference.clone(), used.content.blake3)).collect()
         }
         _ => Vec::new(),
@@ -237,7 +254,8 @@ pub(super) fn refs(new: &New) -> Vec<(String, Address)> {
 
 pub(super) fn manifest_of(body: &Body) -> Option<Address> {
     match body {
-        Body::Session(session) => session.attachments.as_ref().map(|d| d.blake3),
+        Body::Start(session) | Body::Session(session) => session.attachments.as_ref().map(|d| d.blake3),
+        Body::Event(event) => event.attachments.as_ref().map(|d| d.blake3),
         Body::Run(run) => run.manifest.as_ref().map(|d| d.blake3),
         Body::Snapshot(snapshot) => Some(snapshot.manifest.blake3),
         _ => None,

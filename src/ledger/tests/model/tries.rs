@@ -1,6 +1,7 @@
 //! What people try, allowed or not.
 
 use super::*;
+use ledger_format::Life;
 
 #[derive(Debug, Clone)]
 pub(super) enum Say {
@@ -18,6 +19,24 @@ pub(super) enum Say {
         snapshots: bool,
         /// Entries to cite as renders; when the flag is set, only such.
         used: (Vec<prop::sample::Index>, bool),
+    },
+    /// The beginning of a session.
+    Start {
+        prompts: Vec<(u8, u8)>,
+        attach: bool,
+    },
+    /// Something in a session; when the flag is set, one that began.
+    Event {
+        of: prop::sample::Index,
+        starts: bool,
+        attach: bool,
+    },
+    /// The end of a session; when the flag is set, of one that began, and with events only.
+    End {
+        of: prop::sample::Index,
+        events: Vec<prop::sample::Index>,
+        fitting: bool,
+        prompts: Vec<(u8, u8)>,
     },
     Render {
         of: u8,
@@ -92,6 +111,15 @@ pub(super) fn say(log_keys: bool) -> impl Strategy<Value = Say> {
             .prop_map(|((prompts, attach, bare), (under, snapshots), used)| Say::Session {
                 prompts, attach, bare, under, snapshots, used,
             }),
+        2 => (prop::collection::vec(prompt(), 1..3), any::<bool>())
+            .prop_map(|(prompts, attach)| Say::Start { prompts, attach }),
+        3 => (index(), prop::bool::weighted(0.8), any::<bool>())
+            .prop_map(|(of, starts, attach)| Say::Event { of, starts, attach }),
+        2 => (
+            (index(), prop::collection::vec(index(), 0..4)),
+            (prop::bool::weighted(0.8), prop::collection::vec(prompt(), 1..3)),
+        )
+            .prop_map(|((of, events), (fitting, prompts))| Say::End { of, events, fitting, prompts }),
         2 => prompt().prop_map(|(of, text)| Say::Render { of, text }),
         3 => (0..4u8, prop::collection::vec(prompt(), 0..4))
             .prop_map(|(name, files)| Say::Snapshot { name, files }),
@@ -188,8 +216,51 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
                 attachments,
                 snapshot,
                 renders,
+                life: None,
             };
             plain(format!("s-{n}"), Body::Session(session), contents)
+        }
+        Say::Start { prompts, attach } => {
+            let session = Say::Session {
+                prompts: prompts.clone(),
+                attach: *attach,
+                bare: false,
+                under: None,
+                snapshots: true,
+                used: (Vec::new(), true),
+            };
+            let New { name, body: Body::Session(session), contents, .. } = words(&session, n, ledger)? else {
+                return None;
+            };
+            plain(name, Body::Start(session), contents)
+        }
+        Say::Event { of, starts, attach } => {
+            let start = pick(&known, *of, n, |body| !starts || matches!(body, Body::Start(_)))?;
+            let (details, blob) = details(n);
+            let mut contents = vec![blob];
+            let attachments = attach.then(|| {
+                let (manifest, blobs) = manifest(n, true);
+                contents.extend(blobs);
+                manifest
+            });
+            plain(
+                format!("e-{n}"),
+                Body::Event(ledger_format::Event { start, details, attachments }),
+                contents,
+            )
+        }
+        Say::End { of, events, fitting, prompts } => {
+            let start = pick(&known, *of, n, |body| !fitting || matches!(body, Body::Start(_)))?;
+            let event = |at: &prop::sample::Index| {
+                pick(&known, *at, n, |body| !fitting || matches!(body, Body::Event(_)))
+            };
+            let events: BTreeSet<EntryId> = events.iter().filter_map(event).collect();
+            let began = Say::Start { prompts: prompts.clone(), attach: false };
+            let New { name, body: Body::Start(session), contents, .. } = words(&began, n, ledger)? else {
+                return None;
+            };
+            let life = Some(Life { start, events: events.into_iter().collect() });
+            plain(name, Body::Session(Session { life, ..session }), contents)
         }
         Say::Render { of, text: t } => {
             let content = described(&text(*t));
@@ -271,6 +342,17 @@ pub(super) fn words(say: &Say, n: u8, ledger: &Ledger) -> Option<New> {
             plain(format!("i-{n}"), Body::Import(import), contents)
         }
     }
+}
+
+/// One of the entries that fit; now and then one that is not there.
+fn pick(known: &[Entry], at: prop::sample::Index, n: u8, fits: impl Fn(&Body) -> bool) -> Option<EntryId> {
+    let all: Vec<EntryId> =
+        known.iter().filter(|entry| fits(&entry.statement.body)).map(|entry| entry.statement.id).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let at = at.index(all.len() * 8 + 1);
+    Some(if at < all.len() * 8 { all[at % all.len()] } else { EntryId([n; 32]) })
 }
 
 /// Who is there at the start: one of each role beside the founder.
