@@ -197,7 +197,8 @@ mod tests {
         run("inner", &["commit", "--quiet", "--allow-empty", "--message", "first"]);
         run("one", &["submodule", "--quiet", "add", "../inner", "module"]);
         std::os::unix::fs::symlink(root.join("one/in"), root.join("link")).unwrap();
-        for dir in ["one", "one/in", "one/in/side", "linked", "inner", "one/module", "link/side", "plain/in"] {
+        for dir in ["one", "one/in", "one/in/side", "linked", "inner", "one/module", "link/side", "plain/in"]
+        {
             let dir = root.join(dir);
             let by_git = path(&dir, &["rev-parse", "--show-toplevel"]).unwrap();
             assert_eq!(toplevel(&dir).unwrap(), by_git, "{}", dir.display());
