@@ -1,5 +1,6 @@
 //! What the program writes, checked by tools that its authors did not write: GNU tar, sha256sum, OpenSSH,
-//! three COSE libraries, two Merkle tree libraries, Go's checksum database client.
+//! three COSE libraries, two Merkle tree libraries, Go's checksum database client; and by the verifier that was
+//! written from the specification alone.
 //!
 //! A stranger gets files, an empty home and no `promptos`. A tool that is not there skips its test by name;
 //! with `PROMPTOS_INTEROP=require` that fails. Only Go stays optional. The Python packages stand in
@@ -9,7 +10,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -390,4 +391,108 @@ fn python_agrees_with_the_vectors() {
             assert!(judged[verdict][kind].as_u64() > Some(0), "no {kind} to {verdict}: {judged}");
         }
     }
+}
+
+#[test]
+fn the_second_verifier_agrees_with_the_vectors() {
+    let python = ("python3", ["-c", "import blake3, cbor2, cryptography"].as_slice());
+    if skip("verifier_test.py", &[python]) {
+        return;
+    }
+    let verifier = repository("ledger-format/verifier.py");
+    let vectors = repository("ledger-format/vectors");
+    if !verifier.is_file() || !vectors.is_dir() {
+        println!("skipped: verifier_test.py: there is no {}", verifier.display());
+        return;
+    }
+    let mut command = Command::new("python3");
+    let done =
+        finish(command.args(["-E", "-s", "-B"]).arg(script("verifier_test.py")).args([verifier, vectors]));
+    let done = done.ok().json();
+    assert!(done["vectors"].as_u64() > Some(700), "{done}");
+    assert!(done["rules-broken"].as_u64() > Some(7), "{done}");
+}
+
+#[test]
+fn the_second_verifier_accepts_our_evidence() {
+    let python = ("python3", ["-c", "import blake3, cryptography"].as_slice());
+    let verifier = repository("ledger-format/verifier.py");
+    if skip("verifier.py", &[python]) || !verifier.is_file() {
+        return;
+    }
+    let exchange = Exchange::new();
+    let verify = |args: &[&str]| {
+        let mut command = exchange.tool("python3");
+        finish(command.args(["-E", "-s", "-B"]).arg(&verifier).args(["--json", "evidence"]).args(args))
+    };
+    let genesis = exchange.world.json(&["show", "0"]);
+    let ledger = text(&genesis, "/entry/id");
+    for (name, index, size) in [("session", 6, 7), ("bot", 3, 4), ("run", RUN, 8), ("snapshot", 5, 8)] {
+        let archive = format!("{name}.tar");
+        let report = verify(&[&archive, "--ledger", ledger]).ok().json();
+        let shown = exchange.world.json(&["show", &index.to_string()]);
+        assert_eq!(report["verdict"], "verified", "{report:#}");
+        assert_eq!((&report["index"], &report["size"]), (&index.into(), &size.into()), "{name}");
+        assert_eq!(
+            (&report["subject"], &report["ledger"]),
+            (&shown["entry"]["id"], &ledger.into()),
+            "{name}"
+        );
+        assert_eq!((&report["unexpected"], &report["not-understood"]), (&json!([]), &json!([])), "{name}");
+        let other = format!("entry:{}", "0".repeat(64));
+        verify(&[&archive, "--ledger", &other]).expect(3, &[]);
+
+        // Wherever a byte is changed, both refuse, with the same class.
+        let bytes = exchange.read(&archive);
+        for at in (0..bytes.len()).step_by(bytes.len() / 7) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            fs::write(exchange.away.join("changed.tar"), &changed).unwrap();
+            let path = exchange.away.join("changed.tar");
+            let ours = exchange.world.run(&["verify", "--json", path.to_str().unwrap()]).expect(3, &[]);
+            let theirs = verify(&["changed.tar"]).expect(3, &[]).json();
+            let class = text(&theirs, "/class");
+            assert!(ours.stdout.contains(class), "{name}, byte {at}: {theirs:#} and {}", ours.stdout);
+        }
+    }
+}
+
+#[test]
+fn the_second_verifier_judges_our_published_ledger_as_we_do() {
+    let python = ("python3", ["-c", "import blake3, cryptography"].as_slice());
+    let verifier = repository("ledger-format/verifier.py");
+    if skip("verifier.py", &[python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let folder = exchange.away.join("published");
+    let at = folder.to_str().unwrap();
+    exchange.world.run(&["publish", at, "--blobs", "all"]).ok();
+    let stranger = World::new();
+    let theirs = || {
+        let mut command = exchange.tool("python3");
+        finish(command.args(["-E", "-s", "-B"]).arg(&verifier).args(["--json", "directory", at]))
+    };
+    let ours = || stranger.run(&["--json", "verify-chain", "--ledger", at]);
+    let (first, again) = (ours().ok().json(), theirs().ok().json());
+    assert_eq!((&again["size"], &again["root"]), (&first["size"], &first["root"]), "{again:#}");
+
+    // Whichever file is changed, shortened or taken away, both come to the same exit code.
+    let files = support::tree(&folder);
+    for (name, bytes) in &files {
+        let file = folder.join(name);
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() / 2] ^= 1;
+        for changed in [Some(flipped), Some(bytes[..bytes.len() - 1].to_vec()), None] {
+            match &changed {
+                Some(bytes) => fs::write(&file, bytes).unwrap(),
+                None => fs::remove_file(&file).unwrap(),
+            }
+            let (ours, theirs) = (ours(), theirs());
+            let what = format!("{name}, {} bytes: {ours:?} and {theirs:?}", changed.map_or(0, |b| b.len()));
+            assert_eq!(ours.code, theirs.code, "{what}");
+        }
+        fs::write(&file, bytes).unwrap();
+    }
+    assert!(files.len() > 10, "{}", files.len());
 }
