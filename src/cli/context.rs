@@ -9,10 +9,7 @@ use promptos::catalog::{Catalog, SCHEMA_FOLDER, Schemas};
 use promptos::error::{Error, Kind, Result};
 use promptos::files;
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
-use promptos::ledger::{
-    Access, Author, Blobs, Create, Directory, Entry, Event, Finding, Ledger, New, Pin, Pins, Publication,
-    doctor, publish,
-};
+use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
 use promptos::session::Settings;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal as _};
@@ -21,19 +18,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 /// The folder of a clone's ledger.
-const FOLDER: &str = ".promptos";
-const LEDGER: &str = "ledger.redb";
+pub(super) const FOLDER: &str = ".promptos";
+pub(super) const LEDGER: &str = "ledger.redb";
 const LOG_KEY: &str = "log.key";
 /// A new log key between its statement and its renaming.
 const NEXT_LOG_KEY: &str = "log.key.next";
 
 pub(crate) struct Context<'a> {
     pub(crate) ui: &'a Ui,
-    global: Global,
+    pub(super) global: Global,
     /// Where we are, absolute.
     pub(crate) dir: PathBuf,
     /// The user's configuration folder, if there is a home.
-    home: Option<PathBuf>,
+    pub(super) home: Option<PathBuf>,
     /// The root of the git work tree, once asked for.
     repository: OnceCell<Option<PathBuf>>,
 }
@@ -51,25 +48,12 @@ impl<'a> Context<'a> {
 
     // ---- places ----
 
-    /// The published ledger that was named, if it is one.
-    fn published(&self) -> Option<PathBuf> {
-        let path = self.dir.join(self.global.ledger.as_ref()?);
-        let has = |name: &str| path.join(name).symlink_metadata().is_ok();
-        // A clone's folder may have files of any name in it.
-        (!has(FOLDER) && !has(LEDGER) && (has("checkpoint") || has("tile"))).then_some(path)
-    }
-
     /// The ledger file, there or not.
     ///
     /// # Errors
     /// Failed, when a published ledger was named: it has no file, and is only read.
     pub(crate) fn ledger_path(&self) -> Result<PathBuf> {
-        if self.published().is_some() {
-            return Err(Error::failed("--ledger names a published ledger, which is only read").hint(
-                "this command needs the ledger that it was published from; of a published one there are verify-chain, \
-                 trace, log, show, cat, export, checkpoint",
-            ));
-        }
+        self.refuse_published()?;
         if let Some(locator) = &self.global.ledger {
             let path = self.dir.join(locator);
             if !path.is_dir() {
@@ -230,13 +214,13 @@ impl<'a> Context<'a> {
 
     /// Whether there is a ledger to read.
     pub(crate) fn has_ledger(&self) -> Result<bool> {
-        Ok(self.published().is_some() || exists(&self.ledger_path()?)?)
+        Ok(self.published()?.is_some() || exists(&self.ledger_path()?)?)
     }
 
     /// Opens the ledger for reading, if there is one; the caller compares it with the pin. One that was named, or
     /// seen here before, must be there.
     pub(crate) fn read_if_there(&self) -> Result<Option<Ledger>> {
-        if self.published().is_some() {
+        if self.published()?.is_some() {
             return self.read_unchecked().map(Some);
         }
         let path = self.ledger_path()?;
@@ -248,8 +232,8 @@ impl<'a> Context<'a> {
 
     /// Opens the ledger for reading; the caller compares it with the pin.
     pub(crate) fn read_unchecked(&self) -> Result<Ledger> {
-        if let Some(directory) = self.published() {
-            return Ledger::open_published(Box::new(Directory::new(directory)));
+        if let Some(published) = self.published()? {
+            return self.open_published(published);
         }
         let path = self.ledger_path()?;
         if !exists(&path)? {
@@ -409,23 +393,7 @@ impl<'a> Context<'a> {
         .hint("or, if it never mattered: promptos pin reset"))
     }
 
-    /// Publishes a ledger.
-    pub(crate) fn publish(&self, ledger: &Ledger, directory: &Path, blobs: Blobs) -> Result<Publication> {
-        let wait = Duration::from_secs_f64(self.global.lock_timeout);
-        publish(ledger, &self.dir.join(directory), blobs, wait, &mut |_| {
-            self.ui.note("waiting for another process that publishes there…");
-        })
-    }
-
     // ---- pins ----
-
-    /// Where the ledger is, by a name that stays the same wherever one stands.
-    fn ledger_place(&self) -> Result<PathBuf> {
-        match self.published() {
-            Some(directory) => Ok(place(&directory.join("checkpoint"))),
-            None => Ok(place(&self.ledger_path()?)),
-        }
-    }
 
     pub(crate) fn pins(&self) -> Option<Pins> {
         self.home.as_ref().map(|home| Pins::new(home.join("pins")))
@@ -645,7 +613,7 @@ fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// The ledger file by a path that stays the same wherever one stands.
-fn place(path: &Path) -> PathBuf {
+pub(super) fn place(path: &Path) -> PathBuf {
     match (path.parent().map(Path::canonicalize), path.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
         _ => path.to_owned(),

@@ -21,6 +21,7 @@ mod lookup;
 mod pin;
 mod prompt;
 mod publish;
+mod published;
 mod session;
 mod show;
 mod snapshot;

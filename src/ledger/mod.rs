@@ -32,7 +32,7 @@ pub use trace::{Found, Signed, Step, Traced};
 pub use uses::{RefUses, Stated, Uses};
 pub use where_used::{User, Users, Wanted};
 
-pub use crate::store::{Access, BlobState, Directory, Event, Source, install_quiet_panic_hook};
+pub use crate::store::{Access, BlobState, Directory, Event, Http, Limits, Source, install_quiet_panic_hook};
 
 use crate::error::{Error, Result};
 use crate::store::nodes::Tiles;

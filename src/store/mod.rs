@@ -32,7 +32,7 @@ pub use contain::{contained, install_quiet_panic_hook};
 #[cfg(test)]
 pub(crate) use contract::dump;
 pub use memory::{Content, FailMode, MemoryStore};
-pub use published::{Directory, PublishedStore, Source};
+pub use published::{Directory, Http, Limits, PublishedStore, Source};
 pub use redb::{Access, Carved, Event, RedbStore};
 
 use crate::error::Result;

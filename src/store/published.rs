@@ -4,10 +4,13 @@
 //! out by its index only when its bundle leads to the checkpoint's root. Tiles, and the statements of a scan, are
 //! what the files say: whoever scans them all computes the root.
 
+mod cache;
 mod directory;
+mod http;
 
 pub use directory::Directory;
 pub(crate) use directory::{entries, listed};
+pub use http::{Http, Limits};
 
 use super::layout::{self, CHECKPOINT, MAX_BUNDLE, Row};
 use super::nodes::{HASH, HEIGHT, TILE, Tiles, WIDTH, combine};
@@ -28,6 +31,9 @@ const BUNDLES: usize = 4;
 pub trait Source: Send + Sync {
     /// How a person names it.
     fn name(&self) -> String;
+
+    /// Tells whose files they are, as the checkpoint says.
+    fn of(&mut self, _origin: &str) {}
 
     /// A file, whole; `None` when it is not there. One of more than `limit` bytes is an integrity error.
     fn file(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>>;
@@ -78,7 +84,7 @@ impl PublishedStore {
     ///
     /// # Errors
     /// Unavailable, when there is none; integrity, when it is none; what the source fails with.
-    pub fn open(source: Box<dyn Source>) -> Result<Self> {
+    pub fn open(mut source: Box<dyn Source>) -> Result<Self> {
         let name = source.name();
         let note = source.file(CHECKPOINT, MAX_NOTE)?.ok_or_else(|| absent(&name, CHECKPOINT))?;
         let checkpoint = Checkpoint::parse(&note)
@@ -86,6 +92,7 @@ impl PublishedStore {
         if checkpoint.head.size == 0 {
             return Err(Error::integrity(format!("{CHECKPOINT} of {name} is of a ledger without entries")));
         }
+        source.of(&checkpoint.origin);
         let (tiles, bundles) = (Mutex::default(), Mutex::default());
         Ok(Self { source, note, checkpoint, tiles, bundles })
     }

@@ -7,6 +7,7 @@ mod behind;
 mod faults;
 mod held;
 mod history;
+mod http;
 mod model;
 mod pins;
 mod power;

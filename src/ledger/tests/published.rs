@@ -22,13 +22,13 @@ fn book() -> Book {
 }
 
 /// A ledger of so many entries.
-fn long(size: u64) -> Book {
+pub(super) fn long(size: u64) -> Book {
     let mut book = Book::new();
     grow(&mut book, size);
     book
 }
 
-fn grow(book: &mut Book, size: u64) {
+pub(super) fn grow(book: &mut Book, size: u64) {
     while book.head().size < size {
         // What makes sessions counts up to 255 only; here the size makes their names differ.
         book.count = (book.head().size % 200) as u8;
@@ -38,7 +38,7 @@ fn grow(book: &mut Book, size: u64) {
     }
 }
 
-fn to(book: &Book, folder: &Path, blobs: Blobs) -> Result<Publication> {
+pub(super) fn to(book: &Book, folder: &Path, blobs: Blobs) -> Result<Publication> {
     publish(&book.ledger, folder, blobs, Duration::ZERO, &mut |_| {})
 }
 
@@ -60,7 +60,7 @@ fn failure(folder: &Path) -> Option<Kind> {
 }
 
 /// Every file below a folder, by relative path.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(next) = folders.pop() {
         for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
