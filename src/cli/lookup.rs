@@ -39,8 +39,8 @@ pub(crate) fn find_entry(ledger: &Ledger, wanted: &str) -> Result<Option<Entry>>
     if let Ok(index) = wanted.parse::<u64>() {
         return ledger.entry(index);
     }
-    let subjects =
-        ["", "session/", "render/", "prompt/", "snapshot/", "import/"].map(|kind| format!("{kind}{wanted}"));
+    let subjects = ["", "session/", "start/", "render/", "prompt/", "snapshot/", "import/"]
+        .map(|kind| format!("{kind}{wanted}"));
     // A run id as the orchestrator writes it may need encoding to be a name.
     let run = run_name(wanted).ok().map(|name| format!("run/{name}"));
     for subject in subjects.into_iter().chain(run) {

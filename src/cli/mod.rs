@@ -12,6 +12,7 @@ mod doctor;
 mod erase;
 mod export;
 mod git;
+mod govern;
 mod hooks;
 mod init;
 mod key;

@@ -2,7 +2,7 @@ use super::context::Context;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Details, EntryId, Kid, Statement};
+use ledger_format::{Body, Details, EntryId, Kid, Manifest, Statement};
 use promptos::error::{Error, Result};
 use promptos::keys;
 use promptos::ledger::held_checkpoint;
@@ -10,6 +10,9 @@ use promptos::ledger::rfc3339 as time;
 use promptos::session::open_evidence;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+
+/// So many events of a session are printed.
+const EVENTS: usize = 20;
 
 /// Check one evidence file offline; no ledger is needed
 #[derive(Args)]
@@ -68,6 +71,8 @@ impl Verify {
                 "sessions": super::show::sessions_json(&statement.body),
                 "snapshot": cited(&evidence, "snapshot").map(name_json).next(),
                 "renders": cited(&evidence, "render").map(name_json).collect::<Vec<_>>(),
+                "start": said(&evidence, "start").next(),
+                "events": said(&evidence, "event").collect::<Vec<_>>(),
                 "nested": evidence.nested.iter().map(|e| e.subject.statement.id.to_string()).collect::<Vec<_>>(),
                 "unexpected": evidence.unexpected,
             }))?;
@@ -174,6 +179,20 @@ fn print(
             line(kind, format!("{name} {DIM}{}, as its signer says{DIM:#}", cited.id))?;
         }
     }
+    if let Some(start) = cited(evidence, "start").next() {
+        let events: Vec<&Statement> = cited(evidence, "event").collect();
+        let count = match events.len() {
+            1 => "1 event".to_owned(),
+            count => format!("{count} events"),
+        };
+        line("life", format!("started {}, {count}, ended {}", time(start.time), time(statement.time)))?;
+        for event in events.iter().take(EVENTS) {
+            line("event", told(evidence, event))?;
+        }
+        if let Some(more @ 1..) = events.len().checked_sub(EVENTS) {
+            line("event", format!("{DIM}and {more} more; --json has all{DIM:#}"))?;
+        }
+    }
     if let Body::Snapshot(snapshot) = &statement.body {
         if let Some(commit) = &snapshot.commit {
             line("commit", hex::encode(commit))?;
@@ -241,7 +260,8 @@ fn print(
     }
 }
 
-/// The statements of a kind that a session cites: the snapshot that it stands under, the renders that it used.
+/// The statements of a kind that a session cites: the snapshot that it stands under, the renders that it used, its start
+/// and events.
 fn cited<'e>(evidence: &'e Evidence, kind: &'static str) -> impl Iterator<Item = &'e Statement> {
     let cites = match &evidence.subject.statement.body {
         body @ Body::Session(_) => body.cites(),
@@ -249,6 +269,47 @@ fn cited<'e>(evidence: &'e Evidence, kind: &'static str) -> impl Iterator<Item =
     };
     let statements = evidence.entries.iter().map(|item| &item.statement);
     statements.filter(move |statement| cites.contains(&(statement.id, Some(kind))))
+}
+
+/// What a session's start or event is, as JSON.
+fn said<'e>(evidence: &'e Evidence, kind: &'static str) -> impl Iterator<Item = serde_json::Value> + 'e {
+    cited(evidence, kind).map(|s| {
+        json!({
+            "name": s.name, "entry": s.id.to_string(), "iss": s.issuer, "kid": s.kid.to_string(),
+            "time": time(s.time), "files": files(evidence, &s.body),
+        })
+    })
+}
+
+/// An event in a line: when, what was said, which files.
+fn told(evidence: &Evidence, event: &Statement) -> String {
+    let mut text = time(event.time);
+    if event.issuer != evidence.subject.statement.issuer {
+        text.push_str(&format!(" by '{}'", one_line(&event.issuer, 60)));
+    }
+    if let Body::Event(body) = &event.body
+        && let Some(details) = evidence.blobs.get(&body.details.blake3)
+        && let Some(notes) =
+            Details::parse(details).ok().and_then(|details| details.fields.get("notes").cloned())
+    {
+        text.push_str(&format!(" {}", one_line(&notes, 200)));
+    }
+    for file in files(evidence, &event.body) {
+        text.push_str(&format!(" {DIM}[{}]{DIM:#}", one_line(&file, 80)));
+    }
+    text
+}
+
+/// The names of the files that a start or an event lists.
+fn files(evidence: &Evidence, body: &Body) -> Vec<String> {
+    let attachments = match body {
+        Body::Start(session) => session.attachments.as_ref(),
+        Body::Event(event) => event.attachments.as_ref(),
+        _ => None,
+    };
+    let manifest = attachments.and_then(|manifest| evidence.blobs.get(&manifest.blake3));
+    let manifest = manifest.and_then(|bytes| Manifest::parse(bytes).ok());
+    manifest.into_iter().flat_map(|manifest| manifest.files).map(|file| file.path).collect()
 }
 
 fn name_json(cited: &Statement) -> serde_json::Value {

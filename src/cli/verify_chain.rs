@@ -50,10 +50,15 @@ impl VerifyChain {
         let checkpoint = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
         let (report, options) = audit_pinned(context, &ledger, checkpoint, self.since_pin)?;
         let first_seen = options.pinned.is_none();
+        // What does not hold is not told from.
+        let misfits = if report.findings.is_empty() { ledger.lives(&mut |_| ())? } else { Vec::new() };
+        let open = misfits.iter().filter(|misfit| misfit.code == "session.open").count();
         if context.ui.json {
             let mut value = serde_json::to_value(&report).map_err(|e| Error::bug("no JSON").because(e))?;
             if let Some(object) = value.as_object_mut() {
                 object.insert("first_seen".to_owned(), json!(first_seen));
+                object.insert("open_sessions".to_owned(), json!(open));
+                object.insert("session_findings".to_owned(), json!(misfits.len() - open));
                 object.insert(
                     "pinned".to_owned(),
                     json!(
@@ -64,6 +69,13 @@ impl VerifyChain {
             context.ui.report("verify-chain", value)?;
         } else {
             print(context, &report, &options, first_seen)?;
+        }
+        match (open, misfits.len() - open) {
+            (0, 0) => {}
+            (open, 0) => context.ui.note(&format!("open sessions: {open}; see promptos session list --open")),
+            (open, other) => context.ui.note(&format!(
+                "open sessions: {open}, other findings on sessions: {other}; see promptos session check"
+            )),
         }
         self.verdict(&report)
     }

@@ -28,6 +28,9 @@ pub struct Misfit {
     pub code: &'static str,
     /// The session's id, as its start has it.
     pub session: String,
+    /// The session's start.
+    #[serde(skip)]
+    pub start: EntryId,
     /// The entry that it is about.
     pub entry: u64,
     /// What is the matter.
@@ -92,8 +95,14 @@ impl Ledger {
         let mut open: Vec<Open> = open.into_values().collect();
         open.sort_by_key(|open| open.at);
         for Open { at, start, events } in open {
-            let message = format!("it began with entry {at}, and no session ended it");
-            misfits.push(Misfit { code: "session.open", session: start.name.clone(), entry: at, message });
+            let message = format!("it has not ended; it began with entry {at}");
+            misfits.push(Misfit {
+                code: "session.open",
+                session: start.name.clone(),
+                start: start.id,
+                entry: at,
+                message,
+            });
             let (name, start) = (start.name.clone(), Some(Stated::new(at, &start)));
             each(Lived { name, start, events: events.len(), end: None });
         }
@@ -109,7 +118,7 @@ impl Ledger {
             _ => format!("entry {} was added to it after its end, entry {ended}", late.at),
         };
         let session = start.statement.name;
-        Ok(Misfit { code: late.code, session, entry: late.at, message })
+        Ok(Misfit { code: late.code, session, start: late.start, entry: late.at, message })
     }
 
     /// The sessions that end a start, oldest first; there should be one at most.
@@ -157,7 +166,8 @@ impl Ledger {
 }
 
 fn misfits_of(begun: &Open, at: u64, end: &Statement, life: &Life) -> Vec<Misfit> {
-    let misfit = |code, message| Misfit { code, session: begun.start.name.clone(), entry: at, message };
+    let (session, start) = (begun.start.name.as_str(), begun.start.id);
+    let misfit = |code, message| Misfit { code, session: session.to_owned(), start, entry: at, message };
     let own = |id: &EntryId| begun.events.values().any(|event| event == id).then_some(begun.start.id);
     let mut misfits: Vec<Misfit> = mismatches(&begun.start, end, &own)
         .into_iter()

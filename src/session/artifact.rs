@@ -91,10 +91,17 @@ fn document(source: &Source<'_>) -> Result<Map<String, Value>> {
             "signer": { "iss": statement.issuer, "kid": statement.kid.to_string() },
         },
     });
-    match document {
-        Value::Object(map) => Ok(map),
-        _ => Err(Error::bug("a session document is not an object")),
+    let Value::Object(mut map) = document else {
+        return Err(Error::bug("a session document is not an object"));
+    };
+    // Only where there is a life: files of other sessions are compared with this field by field.
+    if let (Some(life), Some(ledger)) = (&session.life, map.get_mut("ledger").and_then(Value::as_object_mut))
+    {
+        let events: Vec<String> = life.events.iter().map(ToString::to_string).collect();
+        ledger.insert("start".to_owned(), Value::from(life.start.to_string()));
+        ledger.insert("events".to_owned(), Value::from(events));
     }
+    Ok(map)
 }
 
 /// The session in the schema of PromptOS 1.0, for old validators: the JSON with its two hashes, and the

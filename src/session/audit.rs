@@ -12,7 +12,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
-    /// No session of the ledger used it.
+    /// No session of the ledger used it, ended or open.
     NeverUsed,
     /// A session used it, although the very bytes bound say that it is deprecated or archived.
     UsedThoughDeprecated,
@@ -111,7 +111,7 @@ fn one<'a>(
         },
         _ => (None, None),
     };
-    let used = !uses.sessions.is_empty();
+    let used = !uses.sessions.is_empty() || !uses.open.is_empty();
     let is = |mark: &Mark| match mark {
         Mark::NeverUsed => !used,
         Mark::UsedThoughDeprecated => used && matches!(status.as_deref(), Some("deprecated" | "archived")),

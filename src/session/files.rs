@@ -85,6 +85,40 @@ pub fn media_type(path: &Path) -> &'static str {
     }
 }
 
+/// What a file is: by its name, or by how it begins when the name says nothing. `head` is its beginning.
+pub(super) fn content_type(name: &Path, head: &[u8]) -> &'static str {
+    const UNKNOWN: &str = "application/octet-stream";
+    match media_type(name) {
+        UNKNOWN => {}
+        known => return known,
+    }
+    if head.starts_with(b"%PDF-") {
+        return "application/pdf";
+    }
+    // What is cut within a character is text up to there.
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(e) if e.error_len().is_none() => {
+            std::str::from_utf8(head.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
+        Err(_) if head.starts_with(b"\x89PNG\r\n") => return "image/png",
+        Err(_) if head.starts_with(b"\xff\xd8\xff") => return "image/jpeg",
+        Err(_) => return UNKNOWN,
+    };
+    if text.contains('\0') || (text.is_empty() && !head.is_empty()) {
+        return UNKNOWN;
+    }
+    let is_json = |text: &str| {
+        text.trim_start().starts_with(['{', '['])
+            && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    };
+    match text.trim().split_once('\n') {
+        _ if is_json(text) => "application/json",
+        Some((first, _)) if is_json(first) => "application/x-ndjson",
+        _ => "text/plain",
+    }
+}
+
 /// Every file below `root`, but for what a killed export left unfinished, with its `/`-separated relative path, in order.
 ///
 /// # Errors

@@ -8,9 +8,11 @@ mod audit;
 mod checkout;
 pub mod ci;
 mod duties;
+mod enclosed;
 mod exchange;
 mod files;
 mod import;
+mod life;
 mod prompt;
 mod record;
 mod render;
@@ -23,11 +25,13 @@ pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name}
 pub use audit::{Audited, Mark, audit};
 pub use checkout::{CheckedOut, Held, check_paths, checkout};
 pub use duties::{DutyConflict, conflicts, run_conflicts};
+pub use enclosed::{Given, Source};
 pub use exchange::{
     Arrival, Exported, Found, Import, PlannedImport, export_catalog, found_in, plan_catalog_import,
 };
 pub use files::{describe, kept_files, media_type, write_atomically};
 pub use import::{OldLog, parse_old_log, plan_import, read_old_log};
+pub use life::{EventRequest, PlannedEvent, check_room, plan_event};
 pub use prompt::{PlannedPrompt, plan_prompt};
 pub use record::{Planned, SessionRequest, plan_session};
 pub use render::{Disclosure, RenderRequest, Shown, plan_render, verify_render};

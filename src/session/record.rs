@@ -1,18 +1,12 @@
-//! `dev`: lint, resolve, and put together what a session's statement will say.
+//! `dev` and `session`: lint, resolve, and put together what a session's statement will say.
 
-use super::files::describe;
-use crate::catalog::{self, Catalog, Finding, Prompt, secrets};
+use super::enclosed::{Enclosed, Enclosing, Given};
+use crate::catalog::{self, Catalog, Finding, Prompt};
 use crate::error::{Error, Result};
 use crate::ledger::{Content, Entry, New};
-use ledger_format::{
-    Body, DETAILS_TYPE, Descriptor, Details, MANIFEST_TYPE, MAX_LIST, Manifest, ManifestFile, Session,
-    Target, Used,
-};
+use ledger_format::{Body, Descriptor, MAX_LIST, Session, Target, Used};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// Details are meant for a few paragraphs; what is longer belongs in an attachment.
-const MAX_DETAIL: usize = 1 << 20;
+use std::path::PathBuf;
 
 /// What is to be recorded. Times and random bytes come from the caller.
 pub struct SessionRequest<'a> {
@@ -56,15 +50,12 @@ impl Planned<'_> {
     /// The prompts as the statement will name them.
     #[must_use]
     pub fn used(&self) -> &[Used] {
-        match &self.new.body {
-            Body::Session(session) => &session.prompts,
-            _ => &[],
-        }
+        self.new.body.used()
     }
 
     /// Puts the session under a snapshot, whose name is then the catalog's version.
     pub fn govern(&mut self, snapshot: &Entry) {
-        if let Body::Session(session) = &mut self.new.body {
+        if let Body::Start(session) | Body::Session(session) = &mut self.new.body {
             session.snapshot = Some(snapshot.statement.id);
             session.catalog.clone_from(&snapshot.statement.name);
         }
@@ -94,54 +85,16 @@ pub fn plan_session<'c>(catalog: &'c Catalog, request: &SessionRequest<'_>) -> R
         used.push(Used { reference, gate: prompt.gate.clone(), content });
     }
 
-    let mut hits = Vec::new();
-    let mut fields = request.details.clone();
-    for (name, text) in &fields {
-        if text.len() > MAX_DETAIL {
-            return Err(Error::failed(format!(
-                "the {name} has {} bytes; {MAX_DETAIL} are allowed",
-                text.len()
-            ))
-            .hint("attach a long text as a file: --attach FILE"));
-        }
-        hits.extend(secrets::scan(text).into_iter().map(|hit| (format!("the {name}"), hit)));
-    }
-    let mut files: Vec<ManifestFile> = Vec::new();
-    for path in request.attachments {
-        let (content, found) = describe(path)?;
-        hits.extend(found.into_iter().map(|hit| (path.display().to_string(), hit)));
-        let name = attachment_name(path)?;
-        if files.iter().any(|file| file.path == name) {
-            return Err(
-                Error::failed(format!("two attachments would be called '{name}'")).hint("rename one of them")
-            );
-        }
-        contents.push(Content::File(content.clone(), path.clone()));
-        files.push(ManifestFile { path: name, reference: None, content, kept: true });
-    }
-    if !hits.is_empty() {
-        let listed = hits
-            .iter()
-            .map(|(place, hit)| format!("{place}:{}:{}: {} ({})", hit.line, hit.column, hit.kind, hit.shown));
-        match request.allow_secret {
-            None => return Err(secret_error(listed.collect())),
-            Some(_) => remarks.extend(listed.map(|line| format!("recorded as allowed: {line}"))),
-        }
-    }
-    if let Some(reason) = request.allow_secret {
-        fields.insert("allow-secret".to_owned(), reason.to_owned());
-    }
-
-    let [details_salt, manifest_salt] = request.salts;
-    let blob = |bytes: Vec<u8>, media_type: &str, contents: &mut Vec<Content>| {
-        let descriptor = Descriptor::of(&bytes, media_type);
-        contents.push(Content::Bytes(descriptor.clone(), bytes));
-        descriptor
+    let files: Vec<Given> = request.attachments.iter().map(|path| Given::file(path)).collect();
+    let enclosing = Enclosing {
+        fields: &request.details,
+        files: &files,
+        allow_secret: request.allow_secret,
+        salts: request.salts,
     };
-    let details = Details { salt: details_salt, fields };
-    let details = blob(details.to_bytes(), DETAILS_TYPE, &mut contents);
-    let attachments = (!files.is_empty())
-        .then(|| blob(Manifest { salt: manifest_salt, files }.to_bytes(), MANIFEST_TYPE, &mut contents));
+    let Enclosed { details, attachments, contents: enclosed, remarks: allowed, .. } = enclosing.enclose()?;
+    contents.extend(enclosed);
+    remarks.extend(allowed);
     let session = Session {
         prompts: used,
         details,
@@ -208,24 +161,4 @@ pub(super) fn passed(mut findings: Vec<Finding>, lint: &catalog::Policy) -> Resu
         return Err(Error::findings(format!("lint found {what}, so nothing was recorded\n{text}")));
     }
     Ok(findings)
-}
-
-fn secret_error(places: Vec<String>) -> Error {
-    let error = Error::findings(format!("secrets found, so nothing was recorded\n{}", places.join("\n")));
-    error
-        .hint("a ledger keeps what it is given: take the secret out, and revoke it if it is real")
-        .hint("if it is none, or must be recorded: --allow-secret REASON (the reason is recorded as well)")
-}
-
-/// What an attachment is called in the manifest: the path as given when it stays below here, else the
-/// file's name.
-fn attachment_name(path: &Path) -> Result<String> {
-    let not_text = || Error::failed(format!("the name of {} is not UTF-8", path.display()));
-    let given = path.to_str().ok_or_else(not_text)?;
-    let given = given.strip_prefix("./").unwrap_or(given);
-    if ledger_format::is_relative(given) {
-        return Ok(given.to_owned());
-    }
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.map(str::to_owned).ok_or_else(|| Error::failed(format!("{} has no file name", path.display())))
 }

@@ -81,7 +81,7 @@ impl Ci {
     fn checks(&self, context: &Context<'_>) -> Result<Vec<Check>> {
         let settings = context.settings()?;
         let mut trusted = verify::trusted(context, &self.trust)?;
-        let (ledger_check, ledger) = ledger(context);
+        let (mut ledger_check, ledger) = ledger(context);
         let held = ledger.as_ref();
         trusted.0.extend(held.map(Ledger::id));
         let name = |path: &Path| {
@@ -90,9 +90,22 @@ impl Ci {
         let nothing = || (Gathered::default(), Check::skipped("evidence", "no artifacts folder was named"));
         let (gathered, evidence) =
             self.artifacts_dir.as_ref().map_or_else(nothing, |dir| ci::gather(dir, held, &trusted, &name));
-        let (pull_request, named) = self.pull_request(context, &gathered, held);
+        let (pull_request, named_sessions) = self.pull_request(context, &gathered, held);
         // The sessions that this change is about, unless nothing says which they are.
-        let named = (self.artifacts_dir.is_some() || self.pr_body.is_some()).then_some(named.as_slice());
+        let named =
+            (self.artifacts_dir.is_some() || self.pr_body.is_some()).then_some(named_sessions.as_slice());
+
+        if let Some(ledger) = held {
+            let found = ci::misfits(ledger, gathered.sessions.iter().chain(&named_sessions));
+            ledger_check = match found {
+                Ok(found) => Check::made(
+                    ledger_check.name,
+                    ledger_check.summary,
+                    [ledger_check.issues, found].concat(),
+                ),
+                Err(error) => Check::stopped(ledger_check.name, &error),
+            };
+        }
 
         let mut checks = Vec::new();
         let (catalog, folder) = match context.project_catalog() {

@@ -119,7 +119,9 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 }
 
 fn marks(of: &Audited<'_>) -> String {
-    of.marks.iter().map(|mark| mark.words()).collect::<Vec<_>>().join(", ")
+    let open = (!of.uses.open.is_empty()).then(|| counted(of.uses.open.len(), "open session"));
+    let marks = of.marks.iter().map(|mark| mark.words().to_owned());
+    marks.chain(open).collect::<Vec<_>>().join(", ")
 }
 
 fn print_table(context: &Context<'_>, shown: &[&Audited<'_>], uses: &Uses) -> Result<()> {
@@ -186,10 +188,13 @@ fn print_one(
     for (at, content) in &of.uses.snapshots {
         line("in", &format!("{}{}", said(*at), against(*content)))?;
     }
+    for at in &of.uses.open {
+        line("open in", &said(*at))?;
+    }
     for at in of.uses.sessions.iter().chain(&of.uses.renders).chain(&uses.runs(&of.uses)) {
         line("used by", &said(*at))?;
     }
-    if !of.marks.is_empty() {
+    if !marks(of).is_empty() {
         line("mark", &marks(of))?;
     }
     context.ui.line("")
@@ -239,6 +244,7 @@ fn row_json(of: &Audited<'_>, uses: &Uses, each: bool) -> Value {
         })),
         "snapshots": snapshots.collect::<Vec<_>>(),
         "sessions": users(&of.uses.sessions),
+        "open": users(&of.uses.open),
         "renders": users(&of.uses.renders),
         "runs": users(&uses.runs(&of.uses)),
         "marks": of.marks,

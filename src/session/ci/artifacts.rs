@@ -2,7 +2,7 @@
 
 use super::{Check, Issue, counted};
 use crate::error::{Error, Result};
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, mismatches};
 use crate::session::artifact::{check_evidence, compare, evidence_beside, evidence_document, open_evidence};
 use crate::session::files::{kept_files, parse_json, read_json};
 use crate::session::{SESSION_FILE, check_session_file, session_json};
@@ -151,6 +151,14 @@ impl Gatherer<'_> {
             Body::Session(session) => {
                 let key = evidence.key(&statement.kid).cloned();
                 let key = key.ok_or_else(|| Error::bug("evidence without the key of its subject"))?;
+                // Of its own sessions the ledger tells more.
+                self.issues.extend(
+                    (!own)
+                        .then(|| misfits(&evidence))
+                        .into_iter()
+                        .flatten()
+                        .map(|issue| issue.at((self.name)(path), 1)),
+                );
                 let session = Governed {
                     entry: statement.id,
                     name: statement.name.clone(),
@@ -212,6 +220,27 @@ impl Gatherer<'_> {
             None => self.found.sessions.push(Governed { files: vec![file.to_owned()], ..session }),
         }
     }
+}
+
+/// Where a session's end contradicts the start and the events that its evidence has.
+fn misfits(evidence: &Evidence) -> impl Iterator<Item = Issue> {
+    let end = &evidence.subject.statement;
+    let statement = |id: &EntryId| {
+        evidence.entries.iter().map(|item| &item.statement).find(|statement| statement.id == *id)
+    };
+    let of = |id: &EntryId| match &statement(id)?.body {
+        Body::Event(event) => Some(event.start),
+        _ => None,
+    };
+    let start = match &end.body {
+        Body::Session(Session { life: Some(life), .. }) => statement(&life.start),
+        _ => None,
+    };
+    let found = start.map(|start| mismatches(start, end, &of)).unwrap_or_default();
+    let name = end.name.clone();
+    found
+        .into_iter()
+        .map(move |(code, message)| Issue::finding(format!("{code}: the end of session {name} {message}")))
 }
 
 /// `x.evidence.tar` is the evidence of `x.json`.

@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod catalog;
+mod lives;
 mod policy;
 mod pull_request;
 mod registry;
@@ -10,6 +11,7 @@ mod separation;
 
 pub use artifacts::{Gathered, Governed, gather};
 pub use catalog::{bindings, lint, snapshot};
+pub use lives::misfits;
 pub use policy::{POLICY_FILES, policy};
 pub use pull_request::{block, pull_request};
 pub use registry::{REGISTRY_FILE, Registry, read_registry, registry};

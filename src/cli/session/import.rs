@@ -1,6 +1,6 @@
-use super::context::Context;
-use super::ui::{BAD, BOLD, DIM, WARN, safe};
-use clap::Subcommand;
+use crate::cli::context::Context;
+use crate::cli::ui::{BAD, BOLD, DIM, WARN, safe};
+use clap::Args;
 use promptos::error::{Error, Kind, Result};
 use promptos::keys::Key;
 use promptos::ledger::Ledger;
@@ -8,20 +8,17 @@ use promptos::session::{OldLog, plan_import, read_old_log};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Session records from elsewhere
-#[derive(Subcommand)]
-pub(crate) enum Session {
-    /// Record session logs of PromptOS as what they are: integrity only, unsigned by their author
-    Import {
-        /// Session logs (JSON); a .sha256 file beside one is checked too
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+/// Record session logs of PromptOS as what they are: integrity only, unsigned by their author
+#[derive(Args)]
+pub(crate) struct Import {
+    /// Session logs (JSON); a .sha256 file beside one is checked too
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
 }
 
-impl Session {
+impl Import {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let Self::Import { files } = self;
+        let Self { files } = self;
         let logs: Vec<_> = files.iter().map(|path| (path, read_old_log(path))).collect();
         // A ledger and a key are made only for something that can be recorded.
         let open = || {
