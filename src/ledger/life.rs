@@ -215,3 +215,44 @@ pub fn mismatches(
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::SigningKey;
+    use ledger_format::{Descriptor, Draft, Event, Head, Used};
+
+    fn say(size: u64, body: &Body) -> Statement {
+        let head = Head { size, root: [0; 32] };
+        let draft = Draft { name: "s", issuer: "ada", time: 0, head, body };
+        draft.sign(&SigningKey::from_bytes(&[1; 32])).unwrap()
+    }
+
+    /// Another writer may record an event after the end's author has looked and before the end is recorded.
+    #[test]
+    fn what_the_author_of_an_end_could_not_know_is_late_and_not_left_out() {
+        let content = Descriptor::of(b"", "text/plain");
+        let session = Session {
+            prompts: vec![Used { reference: "p.v1".into(), gate: None, content: content.clone() }],
+            details: content.clone(),
+            tool: "t".into(),
+            catalog: "c".into(),
+            lint_warnings: 0,
+            target: None,
+            attachments: None,
+            snapshot: None,
+            renders: Vec::new(),
+            life: None,
+        };
+        let start = say(1, &Body::Start(session.clone()));
+        let event = |at| {
+            say(at, &Body::Event(Event { start: start.id, details: content.clone(), attachments: None })).id
+        };
+        let events = BTreeMap::from([(2, event(2)), (3, event(3)), (4, event(4))]);
+        let listed = Life { start: start.id, events: vec![event(2)] };
+        let end = say(4, &Body::Session(Session { life: Some(listed.clone()), ..session }));
+        let found = misfits_of(&Open { at: 1, start, events }, 5, &end, &listed);
+        let found: Vec<_> = found.iter().map(|misfit| (misfit.code, misfit.entry)).collect();
+        assert_eq!(found, [("session.unlisted-event", 5), ("session.late-event", 4)]);
+    }
+}
