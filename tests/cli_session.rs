@@ -140,6 +140,8 @@ fn a_session_is_recorded_while_it_happens_and_proved_with_all_of_it() {
         .run(&["attach", "--run-record", "out/run_record.json"])
         .expect(0, &["sessions  1 (0 of other ledgers)"]);
     world.run(&["trace", "out/run_record.json"]).expect(0, &["session", "start", "event", "P00.v1"]);
+    let traced = world.json(&["trace", "out.diff"]);
+    assert_eq!(text(&traced, "/used_by/0/steps/0/steps/0/name"), "R-1");
     world.run(&["verify", "out/run.evidence.tar"]).ok();
 
     // Another ledger's run carries all of it.
@@ -152,6 +154,29 @@ fn a_session_is_recorded_while_it_happens_and_proved_with_all_of_it() {
     let what: Vec<&str> = steps.iter().map(|step| text(step, "/what")).collect();
     assert_eq!(what, ["start", "event", "event", "event", "prompt", "prompt"]);
     elsewhere.run(&["verify-chain"]).ok();
+}
+
+/// Whoever is killed while files are added has added all of them or none.
+#[test]
+fn a_kill_leaves_a_session_that_can_go_on() {
+    let (world, _) = started();
+    world.write("large.bin", vec![7; 24 << 20]);
+    for wait in [0, 5, 20, 60, 150] {
+        let mut command = world.command(env!("CARGO_BIN_EXE_promptos"), &world.project);
+        let command = command.args(["session", "add", "large.bin", "--notes", &wait.to_string()]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let added = entries(&world) - 2;
+    assert!(added < 5, "none was killed in time");
+    world.run(&["session", "note", "going on"]).ok();
+    let end = world.json(&["session", "end"]);
+    assert_eq!(end["events"].as_array().unwrap().len() as u64, added + 1);
+    world.run(&["session", "check"]).ok();
+    world.run(&["verify-chain"]).ok();
+    world.run(&["doctor"]).ok();
 }
 
 /// As many events as an end can list, and not one more.
@@ -261,6 +286,11 @@ fn what_is_refused_records_nothing() {
     refused(&["session", "end", "--render", "1"], 1, &["no render"]);
     world.write("out/prompt_session.json", "{}");
     refused(&["session", "end", "--artifacts-dir", "out"], 1, &["is there already", "nothing was recorded"]);
+    let open = ["start of the session", "session end"];
+    refused(&["export", "--artifacts-dir", "new", "--session", "1"], 1, &open);
+    refused(&["export", "--artifacts-dir", "new"], 1, &["has recorded no session"]);
+    world.write("run/run_record.json", "{\"run_id\": \"R\"}");
+    refused(&["attach", "--run-record", "run/run_record.json", "--session", "1"], 1, &open);
     refused(&["session", "start"], 2, &["no prompts"]);
     refused(&["session", "start", "--prompts", "P99"], 1, &["P99"]);
     refused(&["session", "end", "--prompts", "P00"], 2, &["--prompts"]);

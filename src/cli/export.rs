@@ -104,6 +104,15 @@ pub(crate) fn session(ledger: &Ledger, wanted: &str) -> Result<Entry> {
     } else {
         lookup::entry(ledger, wanted)?
     };
+    if let Body::Start(_) = entry.statement.body {
+        let name = one_line(&entry.statement.name, 120);
+        return Err(Error::failed(format!(
+            "entry {} is the start of the session {name}, not its end",
+            entry.index
+        ))
+        .hint("while it is open there is nothing to hand on: promptos session end")
+        .hint("one that has ended is named by its id"));
+    }
     if !matches!(entry.statement.body, Body::Session(_)) {
         return Err(Error::failed(format!(
             "entry {} is {}, not a session",

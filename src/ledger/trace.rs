@@ -203,9 +203,17 @@ impl Ledger {
         Ok(Some(Traced { to, used_by }))
     }
 
-    /// The runs that cite a session; the starts, events and sessions that cite anything else.
+    /// The runs that cite a session; the starts, events and sessions that cite anything else, sessions with their runs.
     fn users(&self, cited: &EntryId) -> Result<Vec<Step>> {
-        self.citing(cited)?.iter().map(|run| self.bare_step(run)).collect()
+        let mut steps = Vec::new();
+        for entry in self.citing(cited)? {
+            let mut step = self.bare_step(&entry)?;
+            if matches!(entry.statement.body, Body::Session(_)) {
+                step.steps = self.users(&entry.statement.id)?;
+            }
+            steps.push(step);
+        }
+        Ok(steps)
     }
 
     /// The starts, sessions and renders that used a ref with this content, each with what cites it.
