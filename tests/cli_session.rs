@@ -210,13 +210,16 @@ fn which_session_is_meant_is_said_when_it_cannot_be_told() {
     world.run(&["session", "note", "hi"]).expect(1, &["no session is open", "session start", "promptos dev"]);
     world.run(&["session", "end"]).expect(1, &["no session is open"]);
     let first = text(&world.json(START), "/session").to_owned();
-    let second = text(&world.json(START), "/session").to_owned();
+    let both = world.run(&[&["--json"], START].concat()).expect(0, &[&first, "is open as well", "--session"]);
+    let second = text(&both.json(), "/session").to_owned();
     let several = ["2 sessions of the key", "--session ID", &first, &second];
     world.run(&["session", "note", "hi"]).expect(1, &several);
     world.run(&["session", "end"]).expect(1, &several);
     world.run(&["session", "note", "hi", "--session", &first]).expect(0, &[&first]);
     world.run(&["session", "end", "--session", "2"]).expect(0, &["Governed Session"]);
     world.run(&["session", "note", "hi"]).expect(0, &[&first]);
+    world.run(&["session", "note", "--session", &first, "- a list"]).expect(0, &["entry 6"]);
+    world.run(&["show", "6"]).expect(0, &["- a list"]);
     // What ended takes nothing more.
     let ended = ["ended with entry 4", "another session"];
     world.run(&["session", "note", "hi", "--session", &second]).expect(1, &ended);
@@ -225,7 +228,7 @@ fn which_session_is_meant_is_said_when_it_cannot_be_told() {
     world.run(&["session", "note", "hi", "--session", "nobody"]).expect(1, &["no entry 'nobody'"]);
     world.run(&["session", "note", "hi", "--session", "0"]).expect(1, &["ledger/project", "no start"]);
     world.run(&["dev", "--prompts", "P00"]).ok();
-    world.run(&["session", "check", "6"]).expect(1, &["session/", "no start"]);
+    world.run(&["session", "check", "7"]).expect(1, &["session/", "no start"]);
     let listed = world.json(&["session", "list"]);
     let ends: Vec<&Value> = listed["sessions"].as_array().unwrap().iter().map(|s| &s["open"]).collect();
     assert_eq!((ends, &listed["open"]), (vec![&json!(false), &json!(false), &json!(true)], &json!(1)));
@@ -239,8 +242,8 @@ fn which_session_is_meant_is_said_when_it_cannot_be_told() {
     world
         .run(&["--key", "bob", "session", "note", "hi"])
         .expect(1, &["has no open session", "open: ", &first]);
-    world.run(&["--key", "bob", "session", "note", "seen", "--session", &first]).expect(0, &["entry 8"]);
-    world.run(&["session", "end", "--artifacts-dir", "out"]).expect(0, &["3 events"]);
+    world.run(&["--key", "bob", "session", "note", "seen", "--session", &first]).expect(0, &["entry 9"]);
+    world.run(&["session", "end", "--artifacts-dir", "out"]).expect(0, &["4 events"]);
     world.run(&["verify", SESSION]).expect(0, &["by 'bob' seen"]);
     world.run(&["session", "check"]).expect(0, &["0 findings"]);
     // Whoever ends another's session is found out.

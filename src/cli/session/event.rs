@@ -18,6 +18,7 @@ const MAX_STDIN: u64 = 64 << 20;
 #[derive(Args)]
 pub(crate) struct Note {
     /// What there is to say
+    #[arg(allow_hyphen_values = true)]
     text: String,
     /// The session; by default the one that your key has open
     #[arg(long, value_name = "ID")]

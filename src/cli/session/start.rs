@@ -2,6 +2,7 @@ use crate::cli::context::Context;
 use crate::cli::govern::{Governing, note_snapshot, session_report, settle};
 use crate::cli::ui::one_line;
 use clap::Args;
+use ledger_format::Kid;
 use promptos::error::Result;
 
 /// Begin a session: lint, resolve, bind and sign what is settled before the work
@@ -22,6 +23,13 @@ impl Start {
         let key = context.key()?;
         let ledger = context.write_or_create(&key)?;
         settle(context, &ledger, &mut planned)?;
+        let kid = Kid::of(&key.public);
+        for other in ledger.open_sessions()?.iter().filter(|start| start.statement.kid == kid) {
+            let name = one_line(&other.statement.name, 120);
+            context
+                .ui
+                .note(&format!("your session {name} is open as well; say which is meant with --session"));
+        }
         let entry = context.append(&ledger, &key, &planned.new)?;
         if context.ui.json {
             return context.ui.report("session-start", session_report(&ledger, &entry));
