@@ -386,7 +386,8 @@ fn python_agrees_with_the_vectors() {
     let counts = python("decode.py", vectors.join("accept"));
     assert!(counts["statements"].as_u64() > Some(50) && counts["ids"].as_u64() > Some(20), "{counts}");
     let judged = python("vectors.py", vectors);
-    for kind in ["checkpoint", "proof-consistency", "proof-inclusion", "signature", "tlog-proof"] {
+    let kinds = ["checkpoint", "proof-consistency", "proof-inclusion", "receipt", "signature", "tlog-proof"];
+    for kind in kinds.into_iter().chain(["transparent-statement"]) {
         for verdict in ["accept", "reject"] {
             assert!(judged[verdict][kind].as_u64() > Some(0), "no {kind} to {verdict}: {judged}");
         }

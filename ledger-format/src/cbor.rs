@@ -19,16 +19,34 @@ pub(crate) fn encode(mut value: Value) -> Vec<u8> {
 
 /// Decodes one item that fills `bytes`, is deterministic and has no tags.
 pub(crate) fn decode(bytes: &[u8], what: &str) -> Result<Value, Failure> {
-    let value = decode_tagged(bytes, what)?;
-    if value.is_tag() { Err(Failure::malformed(format!("{what} has a tag"))) } else { Ok(value) }
+    decode_checked(bytes, what, |value| check(value, what))
 }
 
-/// As [`decode`], where the item itself, and nothing in it, may carry a tag.
-pub(crate) fn decode_tagged(bytes: &[u8], what: &str) -> Result<Value, Failure> {
+/// Decodes the parts of a tagged COSE_Sign1. As [`decode`], but for the tag 18 around them, and for the parts
+/// themselves, which may be null: a detached payload is.
+pub(crate) fn decode_sign1(bytes: &[u8], what: &str) -> Result<Vec<Value>, Failure> {
+    let value = decode_checked(bytes, what, |value| {
+        let item = if let Value::Tag(_, inner) = value { inner } else { value };
+        match item {
+            Value::Array(parts) => {
+                parts.iter().filter(|part| !part.is_null()).try_for_each(|part| check(part, what))
+            }
+            other => check(other, what),
+        }
+    })?;
+    let parts = if let Value::Tag(18, inner) = value { inner.into_array().ok() } else { None };
+    parts.ok_or_else(|| Failure::malformed(format!("{what} is not tag 18 around an array")))
+}
+
+fn decode_checked(
+    bytes: &[u8],
+    what: &str,
+    check: impl Fn(&Value) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
     let mut rest = bytes;
     let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
         .map_err(|_| Failure::malformed(format!("{what} is not well-formed CBOR")))?;
-    check(if let Value::Tag(_, inner) = &value { inner } else { &value }, what)?;
+    check(&value)?;
     if !rest.is_empty() {
         return Err(Failure::new(Class::NonCanonical, format!("{what} has bytes after its end")));
     }

@@ -7,6 +7,7 @@ use crate::digest::EntryId;
 use crate::failure::{Class, Failure};
 use crate::key::{Kid, PublicKey};
 use crate::sign::{SignError, Signer};
+use crate::sign1::{EDDSA, HEAD, Sign1, is_ed25519, labelled, signing_input};
 use crate::tree::{Head, leaf_hash};
 use crate::word;
 use ciborium::Value;
@@ -15,11 +16,6 @@ use ciborium::Value;
 pub const MAX_STATEMENT: usize = 65_535;
 /// The content type of every statement.
 pub const CONTENT_TYPE: &str = "application/vnd.promptos.statement+cbor";
-/// The private header label of the signed tree head `[size, root]`.
-const HEAD: i64 = -65_537;
-/// COSE algorithm EdDSA (RFC 9053), which is written, and Ed25519 (RFC 9864), which is accepted too.
-const EDDSA: i64 = -8;
-const ED25519: i64 = -19;
 
 /// What a statement is to say, before it is signed.
 #[derive(Debug, Clone)]
@@ -132,19 +128,11 @@ impl Statement {
             let detail = format!("a statement of {} bytes; {MAX_STATEMENT} are allowed", bytes.len());
             return Err(Failure::new(Class::TooLarge, detail));
         }
-        let form = || Failure::malformed("the statement is not a COSE_Sign1 with an embedded payload");
-        let Value::Tag(18, inner) = cbor::decode_tagged(&bytes, "the statement")? else { return Err(form()) };
-        let parts: [Value; 4] =
-            inner.into_array().ok().and_then(|parts| parts.try_into().ok()).ok_or_else(form)?;
-        let [Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), signature] = parts
-        else {
-            return Err(form());
-        };
+        let Sign1 { protected, unprotected, payload, signature } = Sign1::decode(&bytes, "the statement")?;
         if !unprotected.is_empty() {
             return Err(Failure::malformed("the unprotected header is not empty"));
         }
-        let signature = as_fixed::<64>(&signature)
-            .ok_or_else(|| Failure::malformed("the signature is not a string of 64 bytes"))?;
+        let payload = payload.ok_or_else(|| Failure::malformed("the statement has no payload of its own"))?;
         let header = Header::decode(&protected)?;
         let (body, not_understood) = Body::decode(&header.kind, &payload)?;
         if body::required_name(&body).is_some_and(|name| name != header.name) {
@@ -216,7 +204,7 @@ impl Header {
         };
         let [alg, content_type, kid, claims, head] = labelled(pairs, [1, 3, 4, 15, HEAD])
             .ok_or_else(|| bad("its labels are not exactly 1, 3, 4, 15 and -65537"))?;
-        if alg != Value::from(EDDSA) && alg != Value::from(ED25519) {
+        if !is_ed25519(&alg) {
             return Err(bad("its algorithm is neither -8 (EdDSA) nor -19 (Ed25519)"));
         }
         if content_type != Value::from(CONTENT_TYPE) {
@@ -239,14 +227,6 @@ impl Header {
     }
 }
 
-/// The values of exactly these integer labels.
-fn labelled<const N: usize>(pairs: Vec<(Value, Value)>, labels: [i64; N]) -> Option<[Value; N]> {
-    if pairs.len() != N || pairs.iter().zip(labels).any(|((key, _), label)| *key != Value::from(label)) {
-        return None;
-    }
-    pairs.into_iter().map(|(_, value)| value).collect::<Vec<_>>().try_into().ok()
-}
-
 /// `<kind>/<name>`: a kind of `[a-z][a-z0-9-]{0,31}`, a name of 1 to 256 visible ASCII characters.
 fn split_subject(subject: &str) -> Option<(&str, &str)> {
     let (kind, name) = subject.split_once('/')?;
@@ -257,18 +237,7 @@ fn split_subject(subject: &str) -> Option<(&str, &str)> {
     (kind_ok && name_ok).then_some((kind, name))
 }
 
-/// RFC 9052, 4.4: `Sig_structure` with an empty `external_aad`.
-fn signing_input(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    cbor::encode(Value::Array(vec![
-        Value::from("Signature1"),
-        cbor::bytes(protected),
-        cbor::bytes(&[]),
-        cbor::bytes(payload),
-    ]))
-}
-
 fn envelope(protected: &[u8], payload: &[u8], signature: &[u8; 64]) -> Vec<u8> {
-    let parts =
-        vec![cbor::bytes(protected), Value::Map(Vec::new()), cbor::bytes(payload), cbor::bytes(signature)];
-    cbor::encode(Value::Tag(18, Box::new(Value::Array(parts))))
+    let (protected, payload) = (protected.to_vec(), Some(payload.to_vec()));
+    Sign1 { protected, unprotected: Vec::new(), payload, signature: *signature }.encode()
 }

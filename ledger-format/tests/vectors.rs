@@ -92,6 +92,24 @@ fn run(v: &Vector) -> Result<(), Failure> {
             assert_eq!(proof.to_bytes(), v.text("proof").as_bytes());
             Ok(())
         }
+        "receipt" => {
+            let receipt = Receipt::decode(&v.hex("receipt"))?;
+            let statement = Statement::decode(v.hex("statement"))?;
+            receipt.verify(&statement, &VerifierKey::parse(v.text("vkey"))?)?;
+            assert_eq!(receipt.bytes(), v.hex("receipt"));
+            assert_eq!((receipt.origin.as_str(), receipt.head), (v.text("origin"), v.head("")));
+            assert_eq!(receipt.index, v.number("index"));
+            Ok(())
+        }
+        "transparent-statement" => {
+            let transparent = Transparent::decode(&v.hex("transparent-statement"))?;
+            let author = PublicKey::new(&v.hash("public-key"))?;
+            transparent.verify(&author, &VerifierKey::parse(v.text("vkey"))?)?;
+            assert_eq!(transparent.to_bytes()?, v.hex("transparent-statement"));
+            assert_eq!(transparent.statement.id.to_string(), v.text("id"));
+            assert_eq!(transparent.receipt.head.size, v.number("size"));
+            Ok(())
+        }
         "evidence" => {
             let evidence = Evidence::open(&v.hex("tar"))?;
             assert_eq!(evidence.ledger.to_string(), v.text("ledger"));

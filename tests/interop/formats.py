@@ -11,6 +11,7 @@ warnings.filterwarnings("ignore")  # deprecations inside the libraries are their
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Statement(NamedTuple):
@@ -107,6 +108,40 @@ def verify_note(note, name, key):
     Ed25519PublicKey.from_public_bytes(key).verify(signature, opened.text)
     assert opened.origin == name, f"the checkpoint is of {opened.origin}"
     return opened
+
+
+def pem(raw):
+    key = Ed25519PublicKey.from_public_bytes(raw)
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def verify_sign1(data, key):
+    """scitt-cose's opinion on a COSE_Sign1 with its payload inside."""
+    import scitt_cose  # where it is asked for, so that the other scripts do without
+
+    return scitt_cose.verify_sign1(data, public_key_pem=pem(key))
+
+
+def verify_receipt(receipt, statement, key):
+    """scitt-cose's verdict on a receipt for a statement; raises when it refuses."""
+    import scitt_cose
+
+    verdict = scitt_cose.verify_receipt(receipt, leaf_entry_hex=statement.hex(), log_public_key_pem=pem(key))
+    if not verdict.ok:
+        raise ValueError("; ".join(verdict.errors))
+    return verdict
+
+
+def take_receipts(data):
+    """A transparent statement: the statement as it is stored, and the receipts, by scitt-cose."""
+    import scitt_cose
+
+    outer = cbor2.loads(data)
+    protected, _, payload, signature = outer.value
+    statement = cbor2.dumps(cbor2.CBORTag(outer.tag, [protected, {}, payload, signature]))
+    receipts = scitt_cose.extract_receipts(data)
+    assert not receipts or scitt_cose.attach_receipts(statement, receipts) == data, "scitt-cose puts them otherwise"
+    return statement, receipts
 
 
 class Evidence(NamedTuple):

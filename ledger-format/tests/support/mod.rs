@@ -13,6 +13,7 @@ pub mod logs;
 pub mod notes;
 pub mod proofs;
 pub mod raw;
+pub mod receipts;
 pub mod renders;
 pub mod shapes;
 pub mod snapshots;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<Vector> {
     keys::add(&mut all);
     proofs::add(&mut all);
     notes::add(&mut all);
+    receipts::add(&mut all);
     evidence::add(&mut all);
     all.sort_by_key(Vector::path);
     for pair in all.windows(2) {
