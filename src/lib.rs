@@ -4,6 +4,7 @@
 //! [`Catalog`] finds prompts, a [`Validator`] says what is wrong with them and with what models answer, a [`Renderer`]
 //! makes of a prompt and values what a model is given. `examples/service.rs` puts them together with the ledger.
 pub mod catalog;
+pub mod envelope;
 pub mod error;
 pub mod files;
 pub mod git;

@@ -11,7 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["git", "json"],
     &["store", "catalog", "keys"],
     &["ledger", "workflow"],
-    &["render", "output"],
+    &["render", "output", "envelope"],
     &["session", "validator"],
     &["cli"],
 ];

@@ -1,4 +1,4 @@
-//! The README proves itself: its console sessions are run, and what they print is compared.
+//! The README proves itself, and so do guides: their console sessions are run, and what they print is compared.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may
 
 use std::path::Path;
@@ -61,6 +61,19 @@ fn the_sessions_shown_in_the_readme_happen() {
     let shown = console_blocks(&readme());
     assert!(shown.len() >= 8, "only {} commands found", shown.len());
     happen(shown);
+}
+
+/// Runs what a guide in `docs/` shows, which is at least so many commands.
+fn guide(name: &str, commands: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    let shown = console_blocks(&std::fs::read_to_string(path).unwrap());
+    assert!(shown.len() >= commands, "{name}: only {} commands found", shown.len());
+    happen(shown);
+}
+
+#[test]
+fn the_sessions_shown_about_envelopes_happen() {
+    guide("envelopes.md", 10);
 }
 
 /// From nothing to checks that pass, with a release of the catalog on the way, for somebody who starts there.

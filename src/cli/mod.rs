@@ -9,6 +9,7 @@ mod ci;
 mod context;
 mod dev;
 mod doctor;
+mod envelope;
 mod erase;
 mod export;
 mod git;
@@ -98,6 +99,7 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     VerifyChain(verify_chain::VerifyChain),
     Verify(verify::Verify),
+    Envelope(envelope::Envelope),
     Log(log::Log),
     Show(show::Show),
     Cat(cat::Cat),
@@ -181,6 +183,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Snapshot(command) => command.run(&context),
         Command::VerifyChain(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
+        Command::Envelope(command) => command.run(&context),
         Command::Log(command) => command.run(&context),
         Command::Show(command) => command.run(&context),
         Command::Cat(command) => command.run(&context),

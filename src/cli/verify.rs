@@ -1,8 +1,11 @@
+mod envelope;
+
 use super::context::Context;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Details, EntryId, Kid, Manifest, Statement};
+use ledger_format::{Body, Checkpoint, Details, EntryId, Kid, Manifest, Statement};
+use promptos::envelope::Envelope;
 use promptos::error::{Error, Result};
 use promptos::keys;
 use promptos::ledger::held_checkpoint;
@@ -14,18 +17,22 @@ use std::path::{Path, PathBuf};
 /// So many events of a session are printed.
 const EVENTS: usize = 20;
 
-/// Check one evidence file offline; no ledger is needed
+/// Check one evidence file or envelope offline; no ledger is needed
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// An evidence tar, or a prompt_session.json with its evidence beside it
+    /// An evidence tar, or a prompt_session.json with its evidence beside it; or what promptos envelope made
     file: PathBuf,
     /// What you trust: a ledger id, a key fingerprint SHA256:… or a .pub file; may be repeated. Without it,
-    /// [trust] in promptos.toml counts
+    /// [trust] in promptos.toml counts. An envelope is verified with the keys named here: the log's vkey, and the
+    /// .pub file of everybody who signed
     #[arg(long, value_name = "WHAT")]
     trust: Vec<String>,
     /// A head of the ledger that you hold: a checkpoint, a tlog-proof or an evidence tar
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// The statement that a receipt or a tlog-proof is for, as promptos cat entry:… prints it
+    #[arg(long, value_name = "FILE")]
+    statement: Option<PathBuf>,
     /// Fail with exit 4 unless the ledger or the signer is trusted
     #[arg(long)]
     require_trusted: bool,
@@ -33,25 +40,33 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
+        let named = read(&self.file);
+        if let Ok(bytes) = &named
+            && let Some(envelope) =
+                Envelope::read(bytes, self.statement.is_some()).map_err(|e| self.in_file(e))?
+        {
+            return envelope::verify(&self, context, &envelope).map_err(|e| self.in_file(e));
+        }
+        if self.statement.is_some() {
+            return Err(Error::usage("--statement is for a receipt or a tlog-proof")
+                .hint(format!("{} looks like neither", self.file.display())));
+        }
         let (ledgers, keys) = trusted(context, &self.trust)?;
         let path = if self.file.extension().is_some_and(|e| e == "json") {
             self.file.with_extension("evidence.tar")
         } else {
             self.file.clone()
         };
-        let bytes = read(&path).map_err(|e| {
-            if path == self.file {
-                e
-            } else {
-                e.hint("the evidence of a prompt_session.json stands beside it")
-            }
-        })?;
+        let bytes = if path == self.file {
+            named? // a pipe is read once
+        } else {
+            read(&path).map_err(|e| e.hint("the evidence of a prompt_session.json stands beside it"))?
+        };
         let evidence = open_evidence(&path, &bytes)?;
         if path != self.file {
             compare_session(&self.file, &evidence)?;
         }
-        let held = self.checkpoint.as_ref().map(|path| held(path, &evidence)).transpose()?.unwrap_or(false);
-        let pinned = held || pinned(context, &evidence)?;
+        let pinned = rung(&self, context, &evidence.ledger, &evidence.checkpoint)?;
         let statement = &evidence.subject.statement;
         let by_ledger = ledgers.contains(&evidence.ledger);
         let by_key = keys.contains(&statement.kid);
@@ -94,6 +109,10 @@ impl Verify {
         }
         Ok(())
     }
+
+    fn in_file(&self, error: Error) -> Error {
+        error.hint(format!("the file is {}", self.file.display()))
+    }
 }
 
 /// Whom to trust: what was named, else what the project has settled.
@@ -127,37 +146,49 @@ fn compare_session(path: &Path, evidence: &Evidence) -> Result<()> {
     promptos::session::check_session_file(path, &bytes, evidence)
 }
 
-/// Whether the auditor holds this evidence's very head. A different head of the same size is a fork.
-fn held(path: &Path, evidence: &Evidence) -> Result<bool> {
+/// Whether the auditor holds this very head, by a file or by the pin.
+fn rung(args: &Verify, context: &Context<'_>, ledger: &EntryId, here: &Checkpoint) -> Result<bool> {
+    let held = args.checkpoint.as_ref().map(|path| held(path, here)).transpose()?.unwrap_or(false);
+    Ok(held || pinned(context, ledger, here)?)
+}
+
+/// A different head of the same size is a fork.
+fn held(path: &Path, here: &Checkpoint) -> Result<bool> {
     let checkpoint =
         held_checkpoint(&read(path)?).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
-    if checkpoint.origin != evidence.checkpoint.origin {
+    if checkpoint.origin != here.origin {
         return Err(Error::integrity(format!(
             "{} is of another ledger: {}",
             path.display(),
             one_line(&checkpoint.origin, 200)
         )));
     }
-    same_head(&checkpoint.head, evidence)
+    same_head(&checkpoint.head, here)
 }
 
-fn pinned(context: &Context<'_>, evidence: &Evidence) -> Result<bool> {
+fn pinned(context: &Context<'_>, ledger: &EntryId, here: &Checkpoint) -> Result<bool> {
     let Some(pins) = context.pins() else { return Ok(false) };
-    match pins.get(&evidence.ledger)? {
-        Some(pin) => same_head(&pin.head, evidence),
+    match pins.get(ledger)? {
+        Some(pin) => same_head(&pin.head, here),
         None => Ok(false),
     }
 }
 
 /// Only heads of equal size can be compared without the ledger.
-fn same_head(head: &ledger_format::Head, evidence: &Evidence) -> Result<bool> {
-    let here = evidence.checkpoint.head;
-    if head.size == here.size && head.root != here.root {
+fn same_head(head: &ledger_format::Head, here: &Checkpoint) -> Result<bool> {
+    if head.size == here.head.size && head.root != here.head.root {
         return Err(Error::integrity("the ledger forked: you hold another head of the same size")
             .hint(format!("held      {head}"))
-            .hint(format!("evidence  {here}")));
+            .hint(format!("evidence  {}", here.head)));
     }
-    Ok(*head == here)
+    Ok(*head == here.head)
+}
+
+/// What a verdict without the ledger leaves open.
+fn as_of(size: u64) -> String {
+    format!(
+        "as of size {size}; rights as the checkpoint's keeper judged them; later revocation is not visible"
+    )
 }
 
 fn print(
@@ -242,13 +273,7 @@ fn print(
         )?;
     }
     let rung = if pinned { "pinned" } else { "consistent" };
-    line(
-        "rung",
-        format!(
-            "{GOOD}{rung}{GOOD:#} {DIM}as of size {}; rights as the checkpoint's keeper judged them; later revocation is not visible{DIM:#}",
-            head.size
-        ),
-    )?;
+    line("rung", format!("{GOOD}{rung}{GOOD:#} {DIM}{}{DIM:#}", as_of(head.size)))?;
     match (by_ledger, by_key) {
         (true, _) => line("trust", format!("the ledger is trusted {DIM}by {by}{DIM:#}")),
         (_, true) => line("trust", format!("the signer's key is trusted {DIM}by {by}{DIM:#}")),

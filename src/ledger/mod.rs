@@ -5,6 +5,7 @@ mod audit;
 mod below;
 mod contents;
 pub mod doctor;
+mod envelope;
 mod erase;
 mod evidence;
 mod held;

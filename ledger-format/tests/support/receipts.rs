@@ -5,9 +5,7 @@ use super::log::{Log, erase, public};
 use super::raw::{ada, bytes, enc, key, kid, map, signing_input, sorted};
 use ciborium::Value;
 use ed25519_dalek::{Signer as _, SigningKey};
-use ledger_format::Class::{
-    BadProof, BadSignature, Malformed, NonCanonical, TooLarge, UnknownKey, Unsupported,
-};
+use ledger_format::Class::{BadProof, BadSignature, Malformed, NonCanonical, TooLarge, UnknownKey};
 use ledger_format::tree::{self, Head};
 use ledger_format::{Hash, Receipt, Statement, Transparent, VerifierKey};
 
@@ -214,7 +212,7 @@ fn receipts(all: &mut Vec<Vector>, log: &Log, vkey: &VerifierKey) {
             raw().label(395, Some("1".into())).bytes(),
         ),
         (
-            Unsupported,
+            Malformed,
             "vds-2",
             "ENV-2",
             "the verifiable data structure of CCF",
