@@ -1,6 +1,6 @@
 //! What the program writes, checked by tools that its authors did not write: GNU tar, sha256sum, OpenSSH,
-//! three COSE libraries, two Merkle tree libraries, Go's checksum database client; and by the verifier that was
-//! written from the specification alone.
+//! three COSE libraries, two Merkle tree libraries, a DSSE library, Go's checksum database client; and by the verifier
+//! that was written from the specification alone.
 //!
 //! A stranger gets files, an empty home and no `promptos`. A tool that is not there skips its test by name;
 //! with `PROMPTOS_INTEROP=require` that fails. Only Go stays optional. The Python packages stand in
@@ -19,12 +19,18 @@ use support::{Output, World, finish, text};
 
 /// The index of a run's entry in the ledger of [`Exchange`], which is its last.
 const RUN: usize = 7;
+/// That of the founder's second session.
+const SESSION: &str = "6";
+
+/// What `promptos envelope` makes.
+const FORMS: [&str; 4] = ["tlog-proof", "receipt", "transparent-statement", "in-toto"];
 
 /// A ledger with two signers and two log keys, and what a stranger was given of it.
 struct Exchange {
     world: World,
     /// The stranger's folder: `session.tar`, `bot.tar`, `run.tar`, `snapshot.tar`, `session.json`,
-    /// `founder.pub`, `bot.pub`, `entries/` with every statement, and an empty `home`.
+    /// `founder.pub`, `bot.pub`, `entries/` with every statement, `session.receipt` and so on for every form of the
+    /// session's envelopes, the in-toto one signed by the bot's key, and an empty `home`.
     away: PathBuf,
 }
 
@@ -65,6 +71,11 @@ impl Exchange {
         give("agent-art/prompt_session.evidence.tar", "bot.tar");
         give("home/.config/promptos/id_ed25519.pub", "founder.pub");
         give("agent.pub", "bot.pub");
+        for form in FORMS {
+            let out = away.join(format!("session.{form}"));
+            let out = out.to_str().unwrap();
+            world.run(&["--key", agent, "envelope", SESSION, "--as", form, "--out", out]).ok();
+        }
         for index in 0..=RUN {
             let shown = world.json(&["show", &index.to_string()]);
             let statement = world.run(&["cat", text(&shown, "/entry/id")]).ok().bytes;
@@ -230,6 +241,55 @@ fn cose_libraries_accept_statements_and_refuse_every_flipped_bit() {
 }
 
 #[test]
+fn receipts_are_what_scitt_tools_read() {
+    let python = ("python3", ["-c", "import cwt, pymerkle, scitt_cose"].as_slice());
+    if skip("receipts.py", &[python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let vkey = exchange.world.run(&["checkpoint", "--vkey"]).ok().stdout;
+    let statement = format!("entries/{SESSION:0>20}.cose");
+    let args = [
+        "session.tlog-proof",
+        "session.receipt",
+        "session.transparent-statement",
+        "founder.pub",
+        vkey.trim(),
+    ];
+    let says = exchange.script("receipts.py", &[&[statement.as_str()], args.as_slice()].concat()).json();
+    let shown = exchange.world.json(&["show", SESSION]);
+    assert_eq!((&says["id"], &says["index"]), (&shown["entry"]["id"], &shown["entry"]["index"]));
+    let checkpoint = exchange.world.json(&["checkpoint"]);
+    assert_eq!((&says["size"], &says["root"]), (&checkpoint["size"], &checkpoint["root"]));
+    assert_eq!(says["refused"]["scitt-cose"], says["bits"]);
+    assert!(says["refused"]["cwt"].as_u64() > Some(1_000), "{says}");
+}
+
+#[test]
+fn securesystemslib_verifies_the_in_toto_statement() {
+    let python = ("python3", ["-c", "import cbor2, cryptography, securesystemslib"].as_slice());
+    if skip("dsse.py", &[python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let statement = format!("entries/{SESSION:0>20}.cose");
+    let says = exchange.script("dsse.py", &["session.in-toto", "bot.pub", &statement]).json();
+    let subjects = says["subjects"].as_object().unwrap();
+    let names: Vec<_> = subjects.keys().map(String::as_str).collect();
+    assert_eq!(names, ["P00.v1", "Q7.v1", "P05.v1", "details"]);
+    let session: Value = serde_json::from_slice(&exchange.read("session.json")).unwrap();
+    for (at, name) in ["P00.v1", "Q7.v1", "P05.v1"].iter().enumerate() {
+        for digest in ["sha256", "blake3"] {
+            assert_eq!(subjects[*name][digest], session["ledger"]["prompts"][at][digest], "{name}");
+        }
+    }
+    // The author's key is not the one that signed the envelope.
+    let mut other = exchange.tool("python3");
+    let other = other.args(["-E", "-s", "-B"]).arg(script("dsse.py"));
+    finish(other.args(["session.in-toto", "founder.pub", &statement])).expect(1, &["VerificationError"]);
+}
+
+#[test]
 fn tree_libraries_compute_the_same_roots_and_accept_the_proofs() {
     let python = ("python3", ["-c", "import cbor2, cryptography, pymerkle, scitt_cose"].as_slice());
     if skip("tree.py", &[TAR, python]) {
@@ -290,6 +350,10 @@ fn a_checkpoint_is_a_signed_note_to_others() {
             exchange.tool(note.to_str().unwrap()).args([vkey.trim(), "session.json", &proof]).output();
         assert!(!other.unwrap().status.success(), "Go accepts a proof of another leaf");
     }
+    let subject = format!("entries/{SESSION:0>20}.cose");
+    let args = [vkeys[0].trim(), subject.as_str(), "session.tlog-proof"];
+    let answer = exchange.stranger(note.to_str().unwrap(), &args).stdout;
+    assert_eq!(answer, format!("{} {} {SESSION}\n", vkeys[0].split('+').next().unwrap(), RUN + 1));
 }
 
 #[test]
