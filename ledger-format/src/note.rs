@@ -13,10 +13,10 @@ use std::fmt::Write as _;
 /// The signature type of plain Ed25519 in a signed note.
 const ED25519: u8 = 0x01;
 /// What a note may hold at most; ours have about 300 bytes, cosigned ones a few kilobytes.
-const MAX_NOTE: usize = 64 * 1024;
+pub(crate) const MAX_NOTE: usize = 64 * 1024;
 const PROOF_HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A path in a tree of 2^64 leaves.
-const MAX_PROOF: usize = 63;
+pub(crate) const MAX_PROOF: usize = 63;
 
 /// A verifier key: the name that signs, and the Ed25519 key it signs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +31,7 @@ impl VerifierKey {
     /// The key id of signed-note: `SHA-256(name || 0x0A || 0x01 || key)`, first four bytes.
     #[must_use]
     pub fn id(&self) -> [u8; 4] {
-        let hash: Hash = Sha256::new()
-            .chain_update(&self.name)
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.to_bytes())
-            .finalize()
-            .into();
-        let [a, b, c, d, ..] = hash;
-        [a, b, c, d]
+        key_id(&self.name, ED25519, &self.key)
     }
 
     /// Reads `<name>+<8 hex>+<base64>`.
@@ -46,34 +39,64 @@ impl VerifierKey {
     /// # Errors
     /// [`Class::Malformed`], [`Class::WeakKey`], or [`Class::Unsupported`] for another signature type.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let bad = |why: &str| Failure::malformed(format!("'{}' is not a vkey: {why}", shown(text)));
-        // Base64 has '+' too, so only the first two separate.
-        let mut parts = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad("it should read name+hash+key"));
-        };
-        check_name(name).map_err(|_| bad("its name is empty or has a space or '+'"))?;
-        let key = BASE64.decode(key).map_err(|_| bad("its key is not base64"))?;
-        let raw: [u8; 32] = match key.split_first() {
-            Some((&ED25519, raw)) => raw.try_into().map_err(|_| bad("its key is not 32 bytes"))?,
-            Some((kind, _)) => {
-                return Err(Failure::new(Class::Unsupported, format!("vkey of signature type {kind:#04x}")));
-            }
-            None => return Err(bad("its key is empty")),
-        };
-        let vkey = Self { name: name.to_owned(), key: PublicKey::new(&raw)? };
-        if hex::encode(vkey.id()) != id { Err(bad("its hash is of another key or name")) } else { Ok(vkey) }
+        parse_vkey(text, ED25519).map(|(name, key)| Self { name, key })
     }
 }
 
 impl std::fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let key = [&[ED25519], self.key.to_bytes().as_slice()].concat();
-        write!(f, "{}+{}+{}", self.name, hex::encode(self.id()), BASE64.encode(key))
+        write_vkey(f, &self.name, ED25519, &self.key)
     }
 }
 
-fn check_name(name: &str) -> Result<(), Failure> {
+/// The key id of signed-note: `SHA-256(name || 0x0A || type || key)`, first four bytes.
+pub(crate) fn key_id(name: &str, kind: u8, key: &PublicKey) -> [u8; 4] {
+    let hash: Hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', kind])
+        .chain_update(key.to_bytes())
+        .finalize()
+        .into();
+    let [a, b, c, d, ..] = hash;
+    [a, b, c, d]
+}
+
+/// Reads a vkey of one signature type, whose keys are Ed25519's.
+pub(crate) fn parse_vkey(text: &str, wanted: u8) -> Result<(String, PublicKey), Failure> {
+    let bad = |why: &str| Failure::malformed(format!("'{}' is not a vkey: {why}", shown(text)));
+    // Base64 has '+' too, so only the first two separate.
+    let mut parts = text.splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(bad("it should read name+hash+key"));
+    };
+    check_name(name).map_err(|_| bad("its name is empty or has a space or '+'"))?;
+    let key = BASE64.decode(key).map_err(|_| bad("its key is not base64"))?;
+    let raw: [u8; 32] = match key.split_first() {
+        Some((kind, raw)) if *kind == wanted => raw.try_into().map_err(|_| bad("its key is not 32 bytes"))?,
+        Some((kind, _)) => {
+            let detail = format!("vkey of signature type {kind:#04x} where {wanted:#04x} is wanted");
+            return Err(Failure::new(Class::Unsupported, detail));
+        }
+        None => return Err(bad("its key is empty")),
+    };
+    let key = PublicKey::new(&raw)?;
+    if hex::encode(key_id(name, wanted, &key)) != id {
+        return Err(bad("its hash is of another key or name"));
+    }
+    Ok((name.to_owned(), key))
+}
+
+pub(crate) fn write_vkey(
+    f: &mut std::fmt::Formatter<'_>,
+    name: &str,
+    kind: u8,
+    key: &PublicKey,
+) -> std::fmt::Result {
+    let raw = [&[kind], key.to_bytes().as_slice()].concat();
+    write!(f, "{name}+{}+{}", hex::encode(key_id(name, kind, key)), BASE64.encode(raw))
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
         return Err(Failure::malformed("a key name is empty or has a space or '+'"));
     }
@@ -82,14 +105,15 @@ fn check_name(name: &str) -> Result<(), Failure> {
 
 /// A signed note taken apart; the signatures are not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Note<'a> {
+pub(crate) struct Note<'a> {
     /// The signed text, with its final newline.
-    text: &'a str,
+    pub(crate) text: &'a str,
+    /// Names, and what is behind the base64: a key id and a signature.
     signatures: Vec<(&'a str, Vec<u8>)>,
 }
 
 impl<'a> Note<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, Failure> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::malformed(format!("signed note: {why}"));
         if bytes.len() > MAX_NOTE {
             return Err(Failure::new(Class::TooLarge, format!("signed note of {} bytes", bytes.len())));
@@ -111,17 +135,19 @@ impl<'a> Note<'a> {
         Ok(Self { text, signatures: signatures.ok_or_else(|| bad("a signature line is malformed"))? })
     }
 
+    /// The signatures of one name and key id, without the id.
+    pub(crate) fn lines(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let own = move |(other, bytes): &&(&str, Vec<u8>)| *other == name && bytes.starts_with(&id);
+        self.signatures.iter().filter(own).filter_map(|(_, bytes)| bytes.get(4..))
+    }
+
     /// Requires a good signature of `vkey`; lines of other keys are ignored.
     fn verify(&self, vkey: &VerifierKey) -> Result<(), Failure> {
-        let id = vkey.id();
         let mut found = false;
-        for (name, bytes) in &self.signatures {
-            let Some((line_id, signature)) = bytes.split_at_checked(4) else { continue };
-            if *name != vkey.name || line_id != id {
-                continue;
-            }
+        for signature in self.lines(&vkey.name, vkey.id()) {
             let signature = signature.try_into().map_err(|_| {
-                Failure::new(Class::BadSignature, format!("the signature of {name} has a wrong length"))
+                let detail = format!("the signature of {} has a wrong length", vkey.name);
+                Failure::new(Class::BadSignature, detail)
             })?;
             vkey.key.verify(self.text.as_bytes(), signature)?;
             found = true;
@@ -203,12 +229,12 @@ impl Checkpoint {
 }
 
 /// A decimal number without sign or leading zeros.
-fn decimal(text: &str) -> Option<u64> {
+pub(crate) fn decimal(text: &str) -> Option<u64> {
     let plain = text == "0" || (!text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()));
     plain.then(|| text.parse().ok())?
 }
 
-fn base64_hash(text: &str) -> Option<Hash> {
+pub(crate) fn base64_hash(text: &str) -> Option<Hash> {
     BASE64.decode(text).ok()?.try_into().ok()
 }
 

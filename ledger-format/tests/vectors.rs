@@ -81,6 +81,32 @@ fn run(v: &Vector) -> Result<(), Failure> {
             assert_eq!(vkey.key.to_bytes(), v.hash("public-key"));
             Ok(())
         }
+        "witness-vkey" => {
+            let vkey = WitnessKey::parse(v.text("vkey"))?;
+            assert_eq!(vkey.to_string(), v.text("vkey"));
+            assert_eq!(vkey.key.to_bytes(), v.hash("public-key"));
+            Ok(())
+        }
+        "cosignature" => {
+            let times = WitnessKey::parse(v.text("vkey"))?.times(v.text("note").as_bytes())?;
+            assert_eq!(times.iter().map(ToString::to_string).collect::<Vec<_>>(), v.texts("times"));
+            Ok(())
+        }
+        "policy" => {
+            let witnessed = Policy::parse(v.text("policy").as_bytes())?.judge(v.text("note").as_bytes())?;
+            assert_eq!(witnessed.existed_by, v.number("existed-by"));
+            assert_eq!(witnessed.newest_at, v.number("newest-at"));
+            Ok(())
+        }
+        "fork" => {
+            let proof = ForkProof::parse(v.text("proof").as_bytes())?;
+            let fork = proof.verify()?;
+            assert_eq!(proof.to_bytes(), v.text("proof").as_bytes());
+            assert_eq!(fork.origin, v.text("origin"));
+            assert_eq!((fork.old.size, fork.new.size), (v.number("old-size"), v.number("new-size")));
+            assert_eq!(if fork.bound { "genesis" } else { "none" }, v.text("bound"));
+            Ok(())
+        }
         "proof-inclusion" => {
             tree::verify_inclusion(&v.hash("leaf"), v.number("index"), &v.head(""), &v.path())
         }

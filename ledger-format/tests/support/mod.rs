@@ -18,6 +18,7 @@ pub mod renders;
 pub mod shapes;
 pub mod snapshots;
 pub mod statements;
+pub mod witnesses;
 
 use ledger_format::Class;
 use std::fmt::Write as _;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Vector> {
     notes::add(&mut all);
     receipts::add(&mut all);
     evidence::add(&mut all);
+    witnesses::add(&mut all);
     all.sort_by_key(Vector::path);
     for pair in all.windows(2) {
         assert_ne!(pair[0].path(), pair[1].path(), "two vectors have one name");

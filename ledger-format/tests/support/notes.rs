@@ -156,14 +156,17 @@ pub fn add(all: &mut Vec<Vector>) {
     vkeys(all, &vkey);
 }
 
+/// A vkey of any type and any key.
+pub fn vkey(name: &str, kind: u8, raw: &[u8]) -> String {
+    let data = [&[kind], raw].concat();
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(name).chain_update(b"\n").chain_update(&data).finalize().into();
+    format!("{name}+{}+{}", hex::encode(&hash[..4]), BASE64.encode(data))
+}
+
 fn vkeys(all: &mut Vec<Vector>, vkey: &VerifierKey) {
     let text = vkey.to_string();
-    let of = |name: &str, kind: u8, raw: &[u8]| {
-        let data = [&[kind], raw].concat();
-        let hash: [u8; 32] =
-            Sha256::new().chain_update(name).chain_update(b"\n").chain_update(&data).finalize().into();
-        format!("{name}+{}+{}", hex::encode(&hash[..4]), BASE64.encode(data))
-    };
+    let of = self::vkey;
     let raw = vkey.key.to_bytes();
     assert_eq!(of(&vkey.name, 1, &raw), text);
     // A key whose base64 has a plus, which is no separator.
