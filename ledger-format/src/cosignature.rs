@@ -1,8 +1,11 @@
-//! Cosignatures of witnesses: C2SP tlog-cosignature v1.0.1, the Ed25519 type.
+//! Cosignatures of witnesses: C2SP tlog-cosignature v1.0.1, the Ed25519 type; and how a witness is asked for one.
 
+use crate::digest::Hash;
 use crate::failure::{Class, Failure};
 use crate::key::PublicKey;
-use crate::note::{Checkpoint, Note, check_name, key_id, parse_vkey, write_vkey};
+use crate::note::{
+    Checkpoint, MAX_NOTE, MAX_PROOF, Note, base64_hash, check_name, decimal, key_id, parse_vkey, write_vkey,
+};
 use crate::sign::{SignError, Signer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -103,4 +106,53 @@ impl std::fmt::Display for WitnessKey {
 /// What a witness signs: two lines before the note's text.
 fn message(text: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
+}
+
+/// What asks a witness for a cosignature, the body of an `add-checkpoint` request of C2SP tlog-witness: a checkpoint, and
+/// the consistency proof to it from the size that the witness knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The size that the proof begins at.
+    pub old: u64,
+    /// The consistency proof (RFC 6962, 2.1.2).
+    pub path: Vec<Hash>,
+    /// The signed checkpoint, verbatim.
+    pub checkpoint: Vec<u8>,
+}
+
+impl Submission {
+    /// The text form.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let lines = self.path.iter().map(|hash| BASE64.encode(hash) + "\n");
+        [
+            format!("old {}\n", self.old).as_bytes(),
+            lines.collect::<String>().as_bytes(),
+            b"\n",
+            &self.checkpoint,
+        ]
+        .concat()
+    }
+
+    /// Reads the text form; nothing is checked yet.
+    ///
+    /// # Errors
+    /// [`Class::Malformed`], [`Class::TooLarge`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, Failure> {
+        let bad = |why: &str| Failure::malformed(format!("submission: {why}"));
+        if bytes.len() > 2 * MAX_NOTE {
+            return Err(Failure::new(Class::TooLarge, format!("submission of {} bytes", bytes.len())));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
+        let (head, checkpoint) = text.split_once("\n\n").ok_or_else(|| bad("it has no checkpoint"))?;
+        let mut lines = head.split('\n');
+        let old = lines.next().and_then(|line| decimal(line.strip_prefix("old ")?));
+        let old = old.ok_or_else(|| bad("its first line is not 'old N'"))?;
+        let path = lines.map(base64_hash).collect::<Option<Vec<_>>>();
+        let path = path.ok_or_else(|| bad("a line of its proof is not a hash"))?;
+        if path.len() > MAX_PROOF {
+            return Err(Failure::new(Class::TooLarge, format!("submission of {} hashes", path.len())));
+        }
+        Ok(Self { old, path, checkpoint: checkpoint.as_bytes().to_vec() })
+    }
 }

@@ -92,6 +92,15 @@ fn run(v: &Vector) -> Result<(), Failure> {
             assert_eq!(times.iter().map(ToString::to_string).collect::<Vec<_>>(), v.texts("times"));
             Ok(())
         }
+        "submission" => {
+            let submission = Submission::parse(v.text("submission").as_bytes())?;
+            let new = Checkpoint::open(&submission.checkpoint, &VerifierKey::parse(v.text("vkey"))?)?.head;
+            let old = Head { size: submission.old, root: v.hash("old-root") };
+            tree::verify_consistency(&old, &new, &submission.path)?;
+            assert_eq!(submission.to_bytes(), v.text("submission").as_bytes());
+            assert_eq!(old.size, v.number("old-size"));
+            Ok(())
+        }
         "policy" => {
             let witnessed = Policy::parse(v.text("policy").as_bytes())?.judge(v.text("note").as_bytes())?;
             assert_eq!(witnessed.existed_by, v.number("existed-by"));

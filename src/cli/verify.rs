@@ -4,7 +4,7 @@ use super::context::Context;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::Args;
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Checkpoint, Details, EntryId, Kid, Manifest, Statement};
+use ledger_format::{Body, Checkpoint, Details, EntryId, ForkProof, Kid, Manifest, Statement};
 use promptos::envelope::Envelope;
 use promptos::error::{Error, Result};
 use promptos::keys;
@@ -17,10 +17,13 @@ use std::path::{Path, PathBuf};
 /// So many events of a session are printed.
 const EVENTS: usize = 20;
 
-/// Check one evidence file or envelope offline; no ledger is needed
+/// Check one evidence file, an envelope or the proof of a fork offline; no ledger is needed
+///
+/// A fork proof that holds is exit 3: whoever keeps the ledger signed two histories. One that does not hold is exit 1.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// An evidence tar, or a prompt_session.json with its evidence beside it; or what promptos envelope made
+    /// An evidence tar, or a prompt_session.json with its evidence beside it; what promptos envelope made; or a fork
+    /// proof
     file: PathBuf,
     /// What you trust: a ledger id, a key fingerprint SHA256:… or a .pub file; may be repeated. Without it,
     /// [trust] in promptos.toml counts. An envelope is verified with the keys named here: the log's vkey, and the
@@ -62,6 +65,9 @@ impl Verify {
         } else {
             read(&path).map_err(|e| e.hint("the evidence of a prompt_session.json stands beside it"))?
         };
+        if ForkProof::is_meant(&bytes) {
+            return super::fork::verify(context, &path, &bytes, &ledgers);
+        }
         let evidence = open_evidence(&path, &bytes)?;
         if path != self.file {
             compare_session(&self.file, &evidence)?;

@@ -98,7 +98,11 @@ fn named(statement: &Statement) -> Vec<(String, &Descriptor)> {
     let mut add = |name: &str, content| all.push((name.to_owned(), content));
     match body {
         Body::Prompt(prompt) => add(&statement.name, &prompt.content),
-        Body::Session(session) => {
+        Body::Event(event) => {
+            add("details", &event.details);
+            event.attachments.iter().for_each(|content| add("attachments", content));
+        }
+        Body::Start(session) | Body::Session(session) => {
             add("details", &session.details);
             session.attachments.iter().for_each(|content| add("attachments", content));
         }

@@ -1,10 +1,10 @@
-//! Taking evidence out of a ledger, and reading heads that somebody else holds.
+//! Taking evidence out of a ledger.
 
 use super::index::Documents;
 use super::{Blob, Entry, Ledger, index};
 use crate::error::{Error, Kind, Result};
 use ledger_format::evidence::{self, Evidence, Item};
-use ledger_format::{Address, Body, Checkpoint, Cited, InclusionProof, Statement};
+use ledger_format::{Address, Body, Cited, InclusionProof, Statement};
 use std::collections::BTreeSet;
 
 impl Ledger {
@@ -98,24 +98,6 @@ impl Ledger {
         let mut entries = self.entries_at(&prefix, false, usize::MAX)?;
         entries.sort_by_key(|entry| entry.index);
         Ok(entries)
-    }
-}
-
-/// The checkpoint in what an auditor brought: a checkpoint, a tlog-proof or an evidence tar. Its
-/// signature is not the point: it is a head that the auditor holds.
-///
-/// # Errors
-/// Failed, when it is none of them.
-pub fn held_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
-    if let Ok(checkpoint) = Checkpoint::parse(bytes) {
-        return Ok(checkpoint);
-    }
-    if let Ok(proof) = InclusionProof::parse(bytes) {
-        return Checkpoint::parse(&proof.checkpoint).map_err(|f| Error::failed(f.detail));
-    }
-    match Evidence::open(bytes) {
-        Ok(evidence) => Ok(evidence.checkpoint),
-        Err(_) => Err(Error::failed("this is no signed checkpoint, no tlog-proof and no evidence tar")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `promptos.toml`: the committed settings of a project.
 
 use crate::error::{Error, Result};
-use ledger_format::{EntryId, Kid};
+use ledger_format::{EntryId, Kid, VerifierKey};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -86,6 +86,10 @@ pub struct Trust {
     pub ledgers: Vec<String>,
     /// Key fingerprints `SHA256:…`.
     pub keys: Vec<String>,
+    /// Checkpoint keys of ledgers, as vkeys.
+    pub logs: Vec<String>,
+    /// Whose cosignatures make a checkpoint witnessed: a C2SP tlog-policy file, relative to `promptos.toml`.
+    pub policy: Option<PathBuf>,
 }
 
 impl Trust {
@@ -99,6 +103,15 @@ impl Trust {
         let bad = |f: ledger_format::Failure| Error::failed(format!("[trust]: {}", f.detail));
         let ledgers = ledgers.collect::<Result<_, _>>().map_err(bad)?;
         Ok((ledgers, keys.collect::<Result<_, _>>().map_err(bad)?))
+    }
+
+    /// The checkpoint keys that the project knows.
+    ///
+    /// # Errors
+    /// Failed, naming the item that is no vkey.
+    pub fn checkpoint_keys(&self) -> Result<Vec<VerifierKey>> {
+        let bad = |f: ledger_format::Failure| Error::failed(format!("[trust] logs: {}", f.detail));
+        self.logs.iter().map(|text| VerifierKey::parse(text).map_err(bad)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::Signer as _;
 use ledger_format::Class::{BadProof, BadSignature, Malformed, TooLarge, UnknownKey, Unsupported, WeakKey};
 use ledger_format::tree::{self, Head};
-use ledger_format::{Checkpoint, Class, ForkProof, Ledger, VerifierKey, WitnessKey};
+use ledger_format::{Checkpoint, Class, ForkProof, Ledger, Submission, VerifierKey, WitnessKey};
 
 const TIME: u64 = 1_700_000_000;
 
@@ -32,6 +32,7 @@ pub fn add(all: &mut Vec<Vector>) {
     policies(all);
     policy_files(all);
     forks(all);
+    submissions(all);
 }
 
 fn cosignatures(all: &mut Vec<Vector>) {
@@ -602,4 +603,37 @@ fn forks(all: &mut Vec<Vector>) {
     }
     let long = ForkProof { path: vec![[0; 32]; 64], ..good.clone() };
     no(TooLarge, "64-hashes", "FORK-1 LIMIT-1", "64 hashes", &long.to_bytes());
+}
+
+fn submissions(all: &mut Vec<Vector>) {
+    let (log, _) = forked();
+    let vkey = VerifierKey { name: log.origin(), key: public(&log.log_key) };
+    let of = |old: usize| Submission {
+        old: old as u64,
+        path: tree::consistency_proof(&log.leaves(), old as u64, 7).unwrap(),
+        checkpoint: log.checkpoint(),
+    };
+    let vector = |vector: Vector, text: String, old: usize| {
+        vector.text("submission", text).hex("old-root", log.head_at(old).root).text("vkey", vkey.to_string())
+    };
+    let text = |submission: Submission| String::from_utf8(submission.to_bytes()).unwrap();
+    for old in [0, 3, 7] {
+        let what = format!("from size {old} to 7");
+        let accepted = Vector::accept("submission", &format!("from-{old}"), "PROOF-4 PROOF-2", &what);
+        all.push(vector(accepted, text(of(old)), old).number("old-size", old as u64));
+    }
+    let good = text(of(3));
+    for (class, name, what, bad) in [
+        (Malformed, "empty", "nothing", String::new()),
+        (Malformed, "no-old", "no size", good.replacen("old 3\n", "", 1)),
+        (Malformed, "old-zeros", "a size with a leading zero", good.replacen("old 3", "old 03", 1)),
+        (Malformed, "not-a-hash", "a line that is no hash", good.replacen("old 3\n", "old 3\nnote\n", 1)),
+        (Malformed, "no-checkpoint", "no checkpoint", good[..good.find("\n\n").unwrap() + 2].to_owned()),
+        (BadProof, "other-size", "the proof from another size", good.replacen("old 3", "old 4", 1)),
+        (BadProof, "no-proof", "no proof", text(Submission { path: vec![], ..of(3) })),
+        (TooLarge, "64-hashes", "64 hashes", text(Submission { path: vec![[0; 32]; 64], ..of(3) })),
+    ] {
+        let rejected = Vector::reject(class, "submission", name, "PROOF-4", what);
+        all.push(vector(rejected, bad, 3));
+    }
 }

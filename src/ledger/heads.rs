@@ -1,0 +1,177 @@
+//! Signed heads beside each other: what somebody holds, whether one extends another, and the proof when it does not.
+
+use super::Ledger;
+use crate::error::{Error, Result};
+use crate::store::nodes::Tiles;
+use ledger_format::evidence::Evidence;
+use ledger_format::tree::{self, Leaves};
+use ledger_format::{Body, Checkpoint, Class, ForkProof, Hash, Head, InclusionProof, KeyChange, VerifierKey};
+
+/// The signed checkpoint in what somebody brought: a checkpoint, a tlog-proof or an evidence tar. No signature is
+/// checked.
+///
+/// # Errors
+/// Failed, when it is none of them.
+pub fn held_note(bytes: &[u8]) -> Result<Vec<u8>> {
+    if Checkpoint::parse(bytes).is_ok() {
+        return Ok(bytes.to_vec());
+    }
+    let note = match InclusionProof::parse(bytes) {
+        Ok(proof) => Some(proof.checkpoint),
+        Err(_) => Evidence::open(bytes).ok().map(|evidence| evidence.subject.proof.checkpoint),
+    };
+    note.filter(|note| Checkpoint::parse(note).is_ok())
+        .ok_or_else(|| Error::failed("this is no signed checkpoint, no tlog-proof and no evidence tar"))
+}
+
+/// The head in what an auditor brought, as [`held_note`]. Its signature is not the point: it is a head that the
+/// auditor holds.
+///
+/// # Errors
+/// As [`held_note`].
+pub fn held_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
+    Checkpoint::parse(&held_note(bytes)?).map_err(|f| Error::failed(f.detail))
+}
+
+/// A checkpoint with a good signature.
+#[derive(Debug, Clone)]
+pub struct SignedHead {
+    /// The signed note, verbatim.
+    pub note: Vec<u8>,
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// Whose signature was checked.
+    pub vkey: VerifierKey,
+}
+
+impl SignedHead {
+    /// Checks a note by the first of the keys that signed it.
+    ///
+    /// # Errors
+    /// Integrity, when a line of such a key is not good; failed, when none of the keys signed, or it is no checkpoint.
+    pub fn open(note: Vec<u8>, keys: &[VerifierKey]) -> Result<Self> {
+        let origin = Checkpoint::parse(&note).map_err(|f| Error::failed(f.detail))?.origin;
+        for vkey in keys {
+            match Checkpoint::open(&note, vkey) {
+                Ok(checkpoint) => return Ok(Self { note, checkpoint, vkey: vkey.clone() }),
+                Err(failure) if failure.class == Class::UnknownKey => {}
+                Err(failure) => return Err(Error::integrity(failure.to_string())),
+            }
+        }
+        // Whoever made the note chose the origin.
+        let shown: String = origin.chars().take(200).collect();
+        Err(match keys.iter().filter(|key| key.name == origin).count() {
+            0 => Error::failed(format!("no checkpoint key of {shown} is known here"))
+                .hint("name it with --vkey, as 'promptos checkpoint --vkey' prints it where the ledger is"),
+            known => Error::failed(format!("none of the {known} known checkpoint keys of {shown} signed it")),
+        })
+    }
+}
+
+/// How two signed heads of one origin stand to each other.
+#[derive(Debug, Clone)]
+pub enum Compared {
+    /// They are one head.
+    Same,
+    /// The larger tree extends the smaller one, by this consistency proof.
+    Extends(Vec<Hash>),
+    /// They cannot be of one history. The proof accuses the one key that signed both; when two keys did, there is none.
+    Forked(Option<Box<ForkProof>>),
+    /// The larger tree is not here, so that nothing is shown either way.
+    Unknown,
+}
+
+/// Compares two signed heads of one origin, the smaller one first. The ledger, if it is of that origin, shows what the
+/// heads alone do not.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn compare(old: &SignedHead, new: &SignedHead, ledger: Option<&Ledger>) -> Result<Compared> {
+    let (a, b) = (old.checkpoint.head, new.checkpoint.head);
+    if a == b {
+        return Ok(Compared::Same);
+    }
+    let shown = match ledger {
+        _ if a.size == b.size => Some((b, Vec::new())),
+        Some(ledger) => ledger.prefix(a.size, &b)?,
+        None => None,
+    };
+    let Some((prefix, path)) = shown else { return Ok(Compared::Unknown) };
+    if prefix == a {
+        return Ok(Compared::Extends(path));
+    }
+    if old.vkey != new.vkey {
+        return Ok(Compared::Forked(None));
+    }
+    let mut proof = ForkProof {
+        vkey: old.vkey.clone(),
+        genesis: ledger.map(Ledger::genesis).transpose()?,
+        root: prefix.root,
+        path,
+        old: old.note.clone(),
+        new: new.note.clone(),
+    };
+    // After a change of the checkpoint key the genesis names another one, and has no place in the proof.
+    if proof.verify().is_err() {
+        proof.genesis = None;
+    }
+    proof.verify().map_err(|f| Error::bug(format!("a fork proof does not hold: {f}")))?;
+    Ok(Compared::Forked(Some(Box::new(proof))))
+}
+
+impl Ledger {
+    /// Every checkpoint key that this ledger has had, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn checkpoint_keys(&self) -> Result<Vec<VerifierKey>> {
+        let mut keys = vec![self.checkpoint_key()?];
+        for entry in self.of_kind("key")?.into_iter().rev() {
+            if let Body::Key(KeyChange::Checkpoint { key }) = entry.statement.body {
+                keys.push(key);
+            }
+        }
+        if let Body::Ledger(genesis) = self.expect_entry(0)?.statement.body {
+            keys.push(genesis.checkpoint_key);
+        }
+        keys.dedup();
+        Ok(keys.into_iter().map(|key| VerifierKey { name: self.origin(), key }).collect())
+    }
+
+    /// The genesis as it is stored.
+    fn genesis(&self) -> Result<Vec<u8>> {
+        Ok(self.expect_entry(0)?.statement.bytes().to_vec())
+    }
+
+    /// The head of the first `size` entries, with the consistency proof from there to `to`. `None` when `to` is no
+    /// head of this ledger.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn prefix(&self, size: u64, to: &Head) -> Result<Option<(Head, Vec<Hash>)>> {
+        if size > to.size || to.size > self.head()?.size {
+            return Ok(None);
+        }
+        let good = |(from, path): &(Head, Vec<Hash>)| tree::verify_consistency(from, to, path).is_ok();
+        let tiles = Tiles(&*self.store);
+        let from_tiles = || -> Result<_> {
+            let from = Head { size, root: tree::root(&tiles, size)? };
+            Ok((from, tree::consistency_proof(&tiles, size, to.size)?))
+        };
+        if let Ok(shown) = from_tiles()
+            && good(&shown)
+        {
+            return Ok(Some(shown));
+        }
+        // Damaged tiles must not look like a fork: the statements themselves decide.
+        let mut leaves = Leaves::default();
+        self.store.scan(0..to.size, &mut |_, bytes| {
+            leaves.0.push(tree::leaf_hash(bytes));
+            Ok(true)
+        })?;
+        let damaged = |f: ledger_format::Failure| Error::integrity(f.detail);
+        let from = Head { size, root: tree::root(&leaves, size).map_err(damaged)? };
+        let shown = (from, tree::consistency_proof(&leaves, size, to.size).map_err(damaged)?);
+        Ok(Some(shown).filter(good))
+    }
+}
