@@ -84,7 +84,11 @@ impl Enclosing<'_> {
         let (mut contents, mut files) = (Vec::new(), Vec::<ManifestFile>::new());
         for given in self.files {
             let (path, content, found) = one(given)?;
-            hits.extend(found.into_iter().map(|hit| (path.clone(), hit)));
+            let place = match &given.source {
+                Source::File(file) => file.display().to_string(),
+                Source::Bytes(_) => path.clone(),
+            };
+            hits.extend(found.into_iter().map(|hit| (place.clone(), hit)));
             if files.iter().any(|file| file.path == path) {
                 return Err(Error::failed(format!("two attachments would be called '{path}'"))
                     .hint("rename one of them"));
