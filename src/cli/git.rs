@@ -19,14 +19,21 @@ pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
     let Ok(dir) = dir.canonicalize() else { return Ok(None) };
     let ceilings = std::env::var_os("GIT_CEILING_DIRECTORIES").unwrap_or_default();
     let ceilings: Vec<PathBuf> = std::env::split_paths(&ceilings).collect();
-    let mut folders =
-        dir.ancestors().take_while(|folder| *folder == dir || !ceilings.iter().any(|c| c == folder));
-    // A folder, or in a linked work tree or a submodule a file that names one.
-    let is_root = |folder: &&Path| {
+    let is_repository =
+        |folder: &Path| ["HEAD", "objects", "refs"].iter().all(|name| folder.join(name).exists());
+    for folder in dir.ancestors().take_while(|folder| *folder == dir || !ceilings.iter().any(|c| c == folder))
+    {
         let git = folder.join(".git");
-        git.join("HEAD").exists() || git.is_file()
-    };
-    Ok(folders.find(is_root).map(Path::to_owned))
+        // In a linked work tree or a submodule it is a file that names the repository.
+        if git.is_file() || is_repository(&git) {
+            return Ok(Some(folder.to_owned()));
+        }
+        // A repository itself has no work tree.
+        if is_repository(folder) {
+            return Ok(None);
+        }
+    }
+    Ok(None)
 }
 
 /// The root of the main work tree, which all linked work trees share.
@@ -196,9 +203,20 @@ mod tests {
         run("inner", &["init", "--quiet"]);
         run("inner", &["commit", "--quiet", "--allow-empty", "--message", "first"]);
         run("one", &["submodule", "--quiet", "add", "../inner", "module"]);
+        run("one", &["init", "--quiet", "--bare", "bare"]);
         std::os::unix::fs::symlink(root.join("one/in"), root.join("link")).unwrap();
-        for dir in ["one", "one/in", "one/in/side", "linked", "inner", "one/module", "link/side", "plain/in"]
-        {
+        for dir in [
+            "one",
+            "one/in",
+            "one/in/side",
+            "linked",
+            "inner",
+            "one/module",
+            "link/side",
+            "plain/in",
+            "one/bare",
+            "one/.git",
+        ] {
             let dir = root.join(dir);
             let by_git = path(&dir, &["rev-parse", "--show-toplevel"]).unwrap();
             assert_eq!(toplevel(&dir).unwrap(), by_git, "{}", dir.display());
