@@ -76,6 +76,11 @@ fn the_sessions_shown_about_envelopes_happen() {
     guide("envelopes.md", 10);
 }
 
+#[test]
+fn the_sessions_shown_about_keys_happen() {
+    guide("keys.md", 20);
+}
+
 /// From nothing to checks that pass, with a release of the catalog on the way, for somebody who starts there.
 #[test]
 fn a_project_of_ones_own_begins_in_fewer_than_ten_commands() {

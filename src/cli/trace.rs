@@ -5,7 +5,7 @@ use clap::Args;
 use ledger_format::evidence::Evidence;
 use ledger_format::{Body, Descriptor};
 use promptos::error::{Error, Result};
-use promptos::ledger::{Entry, Ledger, Step, Traced};
+use promptos::ledger::{Entry, Ledger, Step, Traced, doubts};
 use promptos::session::{DutyConflict, Separation, describe, find_session, run_conflicts};
 use serde_json::json;
 use std::path::Path;
@@ -21,8 +21,9 @@ impl Trace {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read()?;
         let path = Path::new(&self.what);
-        let (traced, run) =
+        let (mut traced, run) =
             if path.is_file() { trace_file(&ledger, path)? } else { trace_name(&ledger, &self.what)? };
+        traced.note_doubts(&doubts(&ledger.suspects()?));
         let policy = context.settings()?.policy.separation;
         let duties = match run.filter(|_| policy != Separation::Off) {
             Some(run) => run_conflicts(&ledger, &run)?,

@@ -87,6 +87,8 @@ impl Verify {
                 "trusted_ledger": by_ledger,
                 "trusted_key": by_key,
                 "entry": super::show::statement_json(evidence.subject.proof.index, statement),
+                "key_ended": evidence.key(&statement.kid).and_then(|key| key.revoked),
+                "suspect_since": evidence.key(&statement.kid).and_then(|key| key.suspect_since).map(|id| id.to_string()),
                 "contents": evidence.blobs.len(),
                 "erased": evidence.erased.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "sessions": super::show::sessions_json(&statement.body),
@@ -278,6 +280,9 @@ fn print(
             ),
         )?;
     }
+    if let Some(ended) = ended(evidence) {
+        line("key", format!("{WARN}{ended}{WARN:#}"))?;
+    }
     let rung = if pinned { "pinned" } else { "consistent" };
     line("rung", format!("{GOOD}{rung}{GOOD:#} {DIM}{}{DIM:#}", as_of(head.size)))?;
     match (by_ledger, by_key) {
@@ -289,6 +294,28 @@ fn print(
         }
         _ => line("trust", format!("{WARN}self-consistent only: anyone could have made this{WARN:#}")),
     }
+}
+
+/// What the evidence knows of the end of the subject's key: it has every change of keys below its checkpoint, and
+/// nothing after it.
+fn ended(evidence: &Evidence) -> Option<String> {
+    let record = evidence.key(&evidence.subject.statement.kid)?;
+    let revoked = record.revoked?;
+    let Some(since) = record.suspect_since else {
+        return Some(format!("ended by entry {revoked}, after this one"));
+    };
+    let here = evidence.subject.proof.index;
+    let items = evidence.entries.iter().chain([&evidence.subject]);
+    let known = items.filter(|item| item.statement.id == since).map(|item| item.proof.index).next();
+    Some(match known {
+        Some(since) if here < since => {
+            format!("ended by entry {revoked}; suspect from entry {since} on, so not this one")
+        }
+        Some(since) => format!("ended by entry {revoked}; suspect from entry {since} on, and so is this one"),
+        None => format!(
+            "ended by entry {revoked}; suspect from {since} on, whose place the evidence does not show"
+        ),
+    })
 }
 
 /// The statements of a kind that a session cites: the snapshot that it stands under, the renders that it used, its start

@@ -1,10 +1,12 @@
 use super::context::Context;
-use super::ui::{BAD, BOLD, DIM, GOOD, WARN, short};
+use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::{Args, ValueEnum};
 use ledger_format::Head;
 use promptos::error::{Error, Result};
-use promptos::ledger::{Finding, Ledger, Options, Report, Rung, audit, held_checkpoint};
-use serde_json::json;
+use promptos::ledger::{
+    Cause, Finding, Ledger, Options, Report, Rung, Stated, Suspect, audit, held_checkpoint,
+};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Judge every statement of the ledger again, and all that stands on it
@@ -53,12 +55,15 @@ impl VerifyChain {
         // What does not hold is not told from.
         let misfits = if report.findings.is_empty() { ledger.lives(&mut |_| ())? } else { Vec::new() };
         let open = misfits.iter().filter(|misfit| misfit.code == "session.open").count();
+        // Looked up in the index, which is worth asking once the audit has found it right.
+        let suspects = if report.findings.is_empty() { ledger.suspects()? } else { Vec::new() };
         if context.ui.json {
             let mut value = serde_json::to_value(&report).map_err(|e| Error::bug("no JSON").because(e))?;
             if let Some(object) = value.as_object_mut() {
                 object.insert("first_seen".to_owned(), json!(first_seen));
                 object.insert("open_sessions".to_owned(), json!(open));
                 object.insert("session_findings".to_owned(), json!(misfits.len() - open));
+                object.insert("suspects".to_owned(), suspects.iter().map(suspect_json).collect());
                 object.insert(
                     "pinned".to_owned(),
                     json!(
@@ -69,6 +74,7 @@ impl VerifyChain {
             context.ui.report("verify-chain", value)?;
         } else {
             print(context, &report, &options, first_seen)?;
+            suspects.iter().try_for_each(|suspect| print_suspect(context, suspect))?;
         }
         match (open, misfits.len() - open) {
             (0, 0) => {}
@@ -202,4 +208,57 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
             line("rung", format!("{GOOD}{}{GOOD:#} {DIM}({why}){DIM:#}", name(rung)))
         }
     }
+}
+
+/// So many entries of a suspect key are shown to a person; all of them are in the JSON.
+const SHOWN: usize = 20;
+
+fn suspect_json(suspect: &Suspect) -> Value {
+    let entries = |all: &[Stated]| -> Value {
+        let entry = |said: &Stated| json!({"index": said.index, "id": said.id.to_string(), "sub": said.subject, "iss": said.issuer});
+        all.iter().map(entry).collect()
+    };
+    json!({
+        "kid": suspect.kid.to_string(), "identity": suspect.identity, "since": suspect.since,
+        "revoked": suspect.revoked, "cause": cause(suspect),
+        "signed": entries(&suspect.signed), "binds": suspect.refs, "standing": entries(&suspect.standing),
+    })
+}
+
+fn cause(suspect: &Suspect) -> String {
+    match suspect.cause {
+        Cause::Revoked(at) => format!("revoked by entry {at}"),
+        Cause::BroughtIn(at) => match suspect.revoked {
+            None => format!("brought in by a suspect key, entry {at}, and not revoked"),
+            Some(revoked) => format!("brought in by a suspect key, entry {at}; ended by entry {revoked}"),
+        },
+        Cause::RotatedOut(at) => format!("rotated, by entry {at}, to a key that is suspect from earlier on"),
+    }
+}
+
+/// Who is suspect from where on, and every session, run and snapshot that stands on it.
+fn print_suspect(context: &Context<'_>, suspect: &Suspect) -> Result<()> {
+    context.ui.line(&format!(
+        "{WARN}suspect{WARN:#}   {} {DIM}{}{DIM:#} from entry {} on {DIM}({}){DIM:#}",
+        safe(&suspect.identity),
+        suspect.kid,
+        suspect.since,
+        cause(suspect)
+    ))?;
+    let list = |label: &str, all: &[Stated]| {
+        for said in all.iter().take(SHOWN) {
+            let (subject, by) = (one_line(&said.subject, 120), safe(&said.issuer));
+            context
+                .ui
+                .line(&format!("  {label:<7} {subject} {DIM}(entry {} by '{by}'){DIM:#}", said.index))?;
+        }
+        let more = all.len().saturating_sub(SHOWN);
+        if more > 0 {
+            context.ui.line(&format!("  {label:<7} and {more} more {DIM}(--json lists them){DIM:#}"))?;
+        }
+        Ok(())
+    };
+    list("signed", &suspect.signed)?;
+    suspect.refs.iter().try_for_each(|r| context.ui.line(&format!("  {:<7} {}", "bound", safe(r))))?;
+    list("stands", &suspect.standing)
 }

@@ -16,6 +16,7 @@ mod pin;
 mod publish;
 mod published;
 mod snapshot;
+mod suspect;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -30,6 +31,7 @@ pub use heads::{Compared, SignedHead, compare, held_checkpoint, held_note};
 pub use life::{Lived, Misfit, mismatches};
 pub use pin::{Pin, Pins};
 pub use publish::{Blobs, Publication, publish};
+pub use suspect::{Cause, Suspect, doubts};
 pub use trace::{Found, Signed, Step, Traced};
 pub use uses::{RefUses, Stated, Uses};
 pub use where_used::{User, Users, Wanted};

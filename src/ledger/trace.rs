@@ -8,6 +8,7 @@ use crate::store::BlobState;
 use ledger_format::{Address, Body, Cited, Descriptor, EntryId, Kid, Statement, Used};
 use serde::Serialize;
 use sha2::Digest as _;
+use std::collections::BTreeMap;
 
 /// One link of a trace, with what it leads to.
 #[derive(Debug, Clone, Serialize)]
@@ -100,6 +101,21 @@ impl Traced {
             steps.iter().map(|step| here(step) + count(&step.steps)).sum()
         }
         count(&self.to) + count(&self.used_by)
+    }
+
+    /// Notes at each entry of this ledger that is in doubt why it is: see [`super::doubts`].
+    pub fn note_doubts(&mut self, doubts: &BTreeMap<u64, &'static str>) {
+        fn note(steps: &mut [Step], doubts: &BTreeMap<u64, &'static str>) {
+            for step in steps {
+                let here = step.entry.as_ref().filter(|entry| entry.ledger.is_none());
+                if let Some(doubt) = here.and_then(|entry| doubts.get(&entry.index)) {
+                    step.note = Some(doubt);
+                }
+                note(&mut step.steps, doubts);
+            }
+        }
+        note(&mut self.to, doubts);
+        note(&mut self.used_by, doubts);
     }
 }
 

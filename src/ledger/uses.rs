@@ -1,6 +1,6 @@
 //! What the ledger says of every ref, from one pass over its statements: who bound it, and what used it.
 
-use super::Ledger;
+use super::{Ledger, doubts};
 use crate::error::Result;
 use ledger_format::{Address, Body, EntryId, Kid, Statement};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,12 +45,14 @@ pub struct Stated {
     pub kid: Kid,
     /// The claimed time, in seconds since 1970.
     pub time: u64,
+    /// Why it is in doubt, where that was looked into.
+    pub doubt: Option<&'static str>,
 }
 
 impl Stated {
     pub(super) fn new(index: u64, s: &Statement) -> Self {
         let (subject, issuer) = (s.subject(), s.issuer.clone());
-        Self { index, id: s.id, subject, issuer, kid: s.kid, time: s.time }
+        Self { index, id: s.id, subject, issuer, kid: s.kid, time: s.time, doubt: None }
     }
 
     /// The name within the kind: a session's or run's id, a snapshot's name.
@@ -155,6 +157,11 @@ impl Ledger {
             }
             for (reference, content) in named {
                 uses.refs.entry(reference).or_default().snapshots.push((at, content));
+            }
+        }
+        for (at, doubt) in doubts(&self.suspects()?) {
+            if let Some(said) = uses.said.get_mut(&at) {
+                said.doubt = Some(doubt);
             }
         }
         Ok(uses)

@@ -159,11 +159,12 @@ fn print_one(
     let said = |at: u64| match uses.said(at) {
         None => format!("entry {at}"),
         Some(said) => format!(
-            "{} {DIM}(entry {} by '{}' at {}){DIM:#}",
+            "{} {DIM}(entry {} by '{}' at {}){DIM:#}{}",
             one_line(&said.subject, 120),
             said.index,
             one_line(&said.issuer, 60),
-            time(said.time)
+            time(said.time),
+            said.doubt.map_or(String::new(), |doubt| format!("  {WARN}{doubt}{WARN:#}"))
         ),
     };
     let against = |content: Address| match of.uses.bound {
@@ -201,14 +202,18 @@ fn print_one(
 }
 
 pub(super) fn said_json(said: &Stated) -> Value {
-    json!({
+    let mut value = json!({
         "index": said.index,
         "id": said.id.to_string(),
         "sub": said.subject,
         "iss": said.issuer,
         "kid": said.kid.to_string(),
         "time": time(said.time),
-    })
+    });
+    if let (Some(doubt), Value::Object(fields)) = (said.doubt, &mut value) {
+        fields.insert("doubt".to_owned(), json!(doubt));
+    }
+    value
 }
 
 /// `each`: not only the first and last of what used it.
