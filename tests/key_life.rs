@@ -78,6 +78,26 @@ fn a_compromised_key_is_told_with_all_that_stands_on_it() {
     assert_eq!(audit["prompts"][0]["sessions"]["last"].get("doubt"), None, "ada's session");
 }
 
+/// A snapshot, a session that stands under it, and a run of that session.
+#[test]
+fn what_stands_on_it_is_followed_to_its_end() {
+    let world = World::new();
+    let bob = world.root().join("bob").to_str().unwrap().to_owned();
+    world.run(&["init", "--as", "ada"]).ok();
+    world.run(&["key", "new", &bob]).ok();
+    world.run(&["key", "add", &format!("{bob}.pub"), "--identity", "bob", "--role", "user"]).ok();
+    world.run(&["--key", &bob, "snapshot", "create", "v1"]).ok(); // 2
+    world.run(&["dev", "--prompts", "P00", "--artifacts-dir", "art"]).ok(); // 3
+    world.run(&["export", "--artifacts-dir", "art"]).ok();
+    world.write("art/run_record.json", r#"{"run_id": "R"}"#);
+    world.run(&["attach", "--run-record", "art/run_record.json", "--artifacts-dir", "art"]).ok(); // 4
+    world.run(&["key", "revoke", &format!("{bob}.pub"), "--compromised-since", "2"]).ok();
+    let report = world.json(&["verify-chain"]);
+    let suspect = &report["suspects"][0];
+    assert_eq!((indexes(&suspect["signed"]), indexes(&suspect["standing"])), (vec![2], vec![3, 4]));
+    assert_eq!(suspect["binds"], serde_json::json!([]), "a snapshot binds no refs");
+}
+
 #[test]
 fn a_key_that_a_thief_brought_in_is_suspect_too() {
     let (world, bob) = team();
