@@ -489,6 +489,10 @@ fn a_key_in_a_real_agent_signs() {
     assert_eq!(dev("elsewhere.pub").code, 0);
     assert!(!world.key().exists(), "no default key is made when another one is named");
     assert_eq!(world.verified(), 3);
+    // It signs an in-toto Statement too, which is verified before it is printed.
+    let attest = ["--key", &fingerprint, "envelope", "1", "--as", "in-toto"];
+    let attested = finish(world.promptos(&attest).env("SSH_AUTH_SOCK", &agent.socket));
+    assert!(attested.code == 0 && attested.stdout.contains(&fingerprint), "{attested:?}");
 
     drop(agent);
     let gone = finish(

@@ -67,8 +67,8 @@ impl Envelope {
         if bytes.first() == Some(&0xd2) || bytes.get(1) == Some(&0x84) {
             return Self::cose(bytes, beside).map(Some);
         }
-        let object = bytes.trim_ascii_start().starts_with(b"{");
-        if object && (has(bytes, intoto::PAYLOAD_TYPE.as_bytes()) || has(bytes, b"\"signatures\":")) {
+        let json = bytes.trim_ascii_start().starts_with(b"{") || has(start, b"\"payload");
+        if json && (has(bytes, intoto::PAYLOAD_TYPE.as_bytes()) || has(bytes, b"\"signatures\":")) {
             return Dsse::parse(bytes).map(|dsse| Some(Self::InToto(dsse)));
         }
         Ok(None)
