@@ -240,6 +240,20 @@ fn cose_libraries_accept_statements_and_refuse_every_flipped_bit() {
     }
 }
 
+/// The layout of a published ledger, read by paths as C2SP tlog-tiles has them.
+#[test]
+fn pymerkle_builds_the_tree_of_what_was_published() {
+    let python = ("python3", &["-c", "import pymerkle"] as &[&str]);
+    if skip("published.py", &[python]) {
+        return;
+    }
+    let exchange = Exchange::new();
+    let folder = exchange.away.join("published");
+    let done = exchange.world.json(&["publish", folder.to_str().unwrap(), "--blobs", "none"]);
+    let read = exchange.script("published.py", &["published"]).json();
+    assert_eq!((&read["size"], &read["root"]), (&done["size"], &done["root"]));
+}
+
 #[test]
 fn receipts_are_what_scitt_tools_read() {
     let python = ("python3", ["-c", "import cwt, pymerkle, scitt_cose"].as_slice());

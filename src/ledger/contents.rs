@@ -1,11 +1,12 @@
 //! Whether content is what entries say of it, in memory that does not grow with the ledger.
 
 use super::{Finding, Ledger};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::BlobState;
 use ledger_format::{Address, Class, Descriptor, Hash};
 use sha2::Digest as _;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What an entry says of content.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,9 +26,22 @@ pub(super) struct Contents<'a> {
     /// one address may differ.
     open: BTreeMap<Address, Vec<(u64, Said)>>,
     tombstones: BTreeSet<Address>,
-    /// Of a published ledger, whose index in memory grows with it as well: what is here.
-    present: Option<BTreeSet<Address>>,
+    copy: Option<Copied>,
 }
+
+/// What is known of a published copy. It need not have all content and may be far away, so that many contents are asked
+/// for at once; and it grows with the ledger, as the index in memory of such a ledger does.
+#[derive(Default)]
+struct Copied {
+    /// Not asked for yet.
+    pending: Vec<(u64, Said)>,
+    present: BTreeSet<Address>,
+    missing: BTreeSet<Address>,
+}
+
+/// So many contents of a published copy are asked for at once, by so many threads.
+const PENDING: usize = 256;
+const THREADS: usize = 16;
 
 /// What [`Contents`] come to.
 pub(super) struct Judged {
@@ -43,12 +57,12 @@ impl<'a> Contents<'a> {
     /// Remembers between `remember` and twice as many descriptions that hold.
     pub(super) fn new(ledger: &'a Ledger, remember: usize) -> Self {
         let (open, tombstones) = (BTreeMap::new(), BTreeSet::new());
-        Self { ledger, recent: Recent::new(remember), open, tombstones, present: None }
+        Self { ledger, recent: Recent::new(remember), open, tombstones, copy: None }
     }
 
     /// Content that is not in a published copy was erased, or not published: neither is wrong.
     pub(super) fn of_published(ledger: &'a Ledger, remember: usize) -> Self {
-        Self { present: Some(BTreeSet::new()), ..Self::new(ledger, remember) }
+        Self { copy: Some(Copied::default()), ..Self::new(ledger, remember) }
     }
 
     /// An entry describes content.
@@ -60,14 +74,52 @@ impl<'a> Contents<'a> {
         if self.recent.has(&said) || known(&said, &self.open) {
             return Ok(());
         }
-        match self.read(&said.content) {
+        let Some(copy) = &mut self.copy else {
+            let answer = read(self.ledger, &said.content);
+            return self.answered(at, said, answer);
+        };
+        if !copy.missing.contains(&said.content) && !copy.pending.iter().any(|(_, other)| *other == said) {
+            copy.pending.push((at, said));
+        }
+        if copy.pending.len() < PENDING { Ok(()) } else { self.ask() }
+    }
+
+    /// Asks for what is pending.
+    fn ask(&mut self) -> Result<()> {
+        let Some(copy) = &mut self.copy else { return Ok(()) };
+        let (pending, ledger) = (std::mem::take(&mut copy.pending), self.ledger);
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let next = || pending.get(next.fetch_add(1, Ordering::Relaxed));
+            let asked = std::iter::from_fn(next).map(|(at, said)| (*at, *said, read(ledger, &said.content)));
+            asked.collect::<Vec<_>>()
+        };
+        let mut answers = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS.min(pending.len())).map(|_| scope.spawn(work)).collect();
+            let answers =
+                threads.into_iter().map(|thread| thread.join().map_err(|_| Error::bug("a reader failed")));
+            answers.collect::<Result<Vec<_>>>()
+        })?;
+        // In the order of the entries, so that every audit says the same.
+        let mut answers: Vec<_> = answers.drain(..).flatten().collect();
+        answers.sort_by_key(|(at, said, _)| (*at, said.content));
+        answers.into_iter().try_for_each(|(at, said, answer)| self.answered(at, said, answer))
+    }
+
+    fn answered(&mut self, at: u64, said: Said, answer: (Result<BlobState>, Hash)) -> Result<()> {
+        match answer {
             (Ok(BlobState::Present(size)), sha256) if (size, sha256) == (said.size, said.sha256) => {
                 self.recent.add(said);
-                if let Some(present) = &mut self.present {
-                    present.insert(said.content);
+                if let Some(copy) = &mut self.copy {
+                    copy.present.insert(said.content);
                 }
             }
             (Err(error), _) if error.kind() != Kind::Integrity => return Err(error),
+            (Ok(BlobState::Missing), _) if self.copy.is_some() => {
+                if let Some(copy) = &mut self.copy {
+                    copy.missing.insert(said.content);
+                }
+            }
             _ => self.open.entry(said.content).or_default().push((at, said)),
         }
         Ok(())
@@ -78,31 +130,13 @@ impl<'a> Contents<'a> {
         self.tombstones.insert(content);
     }
 
-    /// The content's state, with the SHA-256 of its bytes.
-    fn read(&self, address: &Address) -> (Result<BlobState>, Hash) {
-        let mut hash = sha2::Sha256::new();
-        let state = self.ledger.read_blob(address, &mut |piece| {
-            hash.update(piece);
-            Ok(())
-        });
-        (state, hash.finalize().into())
-    }
-
     /// Judges what was left open, once all entries are read.
-    pub(super) fn judge(self) -> Result<Judged> {
+    pub(super) fn judge(mut self) -> Result<Judged> {
+        self.ask()?;
         let mut judged = Judged { findings: Vec::new(), known: 0, erased: 0, absent: Vec::new() };
-        let published = self.present.is_some();
         for (address, said) in &self.open {
-            let (state, sha256) = self.read(address);
+            let (state, sha256) = read(self.ledger, address);
             let erased = self.tombstones.contains(address);
-            if published && matches!(state, Ok(BlobState::Missing)) {
-                if erased {
-                    judged.erased += 1;
-                } else {
-                    judged.absent.push(*address);
-                }
-                continue;
-            }
             for (at, said) in said {
                 let (code, what, meaning) = match &state {
                     Ok(BlobState::Present(size)) if (*size, sha256) == (said.size, said.sha256) => continue,
@@ -131,25 +165,32 @@ impl<'a> Contents<'a> {
                 judged.findings.push(Finding { code, entry: Some(*at), message, meaning });
             }
         }
-        // What can be listed of a published ledger is hashed, described or not; what cannot is known as far as it is.
-        let mut unlisted = self.present.clone().unwrap_or_default();
-        let mut stored = Vec::new();
+        let mut stored = BTreeSet::new();
         self.ledger.store.blobs(&mut |hash, state| {
             let address = Address(hash);
-            if !unlisted.remove(&address) && published {
-                stored.push(address);
-            }
             judged.known += 1;
             judged.erased += u64::from(state == BlobState::Erased);
             if matches!(state, BlobState::Present(_)) && self.tombstones.contains(&address) {
                 judged.findings.push(not_erased(&address));
             }
+            if self.copy.is_some() {
+                stored.insert(address);
+            }
             Ok(true)
         })?;
-        for address in stored {
-            match self.read(&address).0 {
+        if let Some(copy) = &self.copy {
+            self.judge_copy(copy, &stored, &mut judged)?;
+        }
+        Ok(judged)
+    }
+
+    /// What can be listed of a published copy is hashed, described or not. What cannot be listed is known as far as it
+    /// is described.
+    fn judge_copy(&self, copy: &Copied, stored: &BTreeSet<Address>, judged: &mut Judged) -> Result<()> {
+        for address in stored.iter().filter(|address| !copy.present.contains(address)) {
+            match read(self.ledger, address).0 {
                 Err(error) if error.kind() == Kind::Integrity => {
-                    if !self.open.contains_key(&address) {
+                    if !self.open.contains_key(address) {
                         let (message, meaning) =
                             (error.to_string(), "a file was put where other content belongs");
                         judged.findings.push(Finding {
@@ -163,15 +204,29 @@ impl<'a> Contents<'a> {
                 other => drop(other?),
             }
         }
-        for address in &unlisted {
+        for address in copy.present.difference(stored) {
             judged.known += 1;
             if self.tombstones.contains(address) {
                 judged.findings.push(not_erased(address));
             }
         }
-        judged.known += if published { judged.erased } else { 0 };
-        Ok(judged)
+        let (erased, absent): (Vec<_>, Vec<_>) =
+            copy.missing.iter().partition(|address| self.tombstones.contains(address));
+        judged.erased += erased.len() as u64;
+        judged.known += erased.len() as u64;
+        judged.absent = absent;
+        Ok(())
     }
+}
+
+/// The content's state, with the SHA-256 of its bytes.
+fn read(ledger: &Ledger, address: &Address) -> (Result<BlobState>, Hash) {
+    let mut hash = sha2::Sha256::new();
+    let state = ledger.read_blob(address, &mut |piece| {
+        hash.update(piece);
+        Ok(())
+    });
+    (state, hash.finalize().into())
 }
 
 fn not_erased(address: &Address) -> Finding {

@@ -22,6 +22,10 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Redirects within one request.
 const REDIRECTS: u32 = 4;
+/// The most that is read of a page that says what is wrong.
+const PAGE: u64 = 1 << 16;
+/// So many connections wait for the next request.
+const IDLE: usize = 16;
 /// What is handed on at once of content.
 const PIECE: usize = 1 << 18;
 
@@ -105,6 +109,8 @@ impl Http {
             .https_only(https)
             .http_status_as_error(false)
             .max_redirects(REDIRECTS)
+            .max_idle_connections(IDLE)
+            .max_idle_connections_per_host(IDLE)
             .user_agent(concat!("promptos/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(limits.connect))
             .timeout_per_read(Some(limits.stalled))
@@ -146,7 +152,11 @@ impl Http {
             request = request.header(header::CACHE_CONTROL, "no-cache");
         }
         let answer = request.config().timeout_global(Some(within)).build().call();
-        let answer = answer.map_err(|error| self.failed(path, error))?;
+        let mut answer = answer.map_err(|error| self.failed(path, error))?;
+        if !head && !answer.status().is_success() {
+            // With its page read to the end, the connection serves for the next file.
+            let _ = answer.body_mut().with_config().limit(PAGE).read_to_vec();
+        }
         let unavailable = |status: StatusCode| {
             Error::unavailable(format!("the server answers {status} for {path} of {}", self.base))
         };
