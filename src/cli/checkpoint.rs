@@ -1,13 +1,16 @@
 mod check;
 
 use super::context::Context;
+use super::heads;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand};
-use ledger_format::{Hash, Head, Submission, VerifierKey};
+use ledger_format::{Class, Hash, Head, Submission, VerifierKey};
 use promptos::error::{Error, Result};
-use promptos::ledger::Ledger;
+use promptos::ledger::{Ledger, SignedHead};
+use promptos::session::Cosigned;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Print the ledger's signed checkpoint, for others to hold; or compare two of them
 ///
@@ -23,6 +26,9 @@ pub(crate) struct Checkpoint {
     /// body of C2SP tlog-witness
     #[arg(long, value_name = "SIZE", conflicts_with = "vkey")]
     since: Option<u64>,
+    /// Keep the cosignatures of a checkpoint beside the ledger, where verify-chain finds them
+    #[arg(long, value_name = "COSIGNED", conflicts_with_all = ["vkey", "since"])]
+    add: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,9 +44,19 @@ impl Checkpoint {
             return check.run(context);
         }
         let ledger = context.read()?;
+        let kept = Cosigned::beside(&context.ledger_path()?);
+        if let Some(path) = &self.add {
+            return add(context, &ledger, &kept, path);
+        }
         let checkpoint = ledger.checkpoint()?;
         let vkey = VerifierKey { name: ledger.origin(), key: ledger.checkpoint_key()? }.to_string();
-        let note = ledger.signed_checkpoint()?;
+        let note = match kept.of(&checkpoint)? {
+            // A copy of the ledger's own note, with more lines.
+            Some(cosigned) if SignedHead::open(cosigned.clone(), &ledger.checkpoint_keys()?).is_ok() => {
+                cosigned
+            }
+            _ => ledger.signed_checkpoint()?,
+        };
         let proof = self.since.map(|since| extension(&ledger, since, &checkpoint.head)).transpose()?;
         if context.ui.json {
             let mut report = json!({
@@ -63,6 +79,33 @@ impl Checkpoint {
         context.ui.bytes(&text)?;
         context.ui.flush()
     }
+}
+
+/// Keeps the lines of a cosigned checkpoint that the ledger signed and extends.
+fn add(context: &Context<'_>, ledger: &Ledger, kept: &Cosigned, path: &Path) -> Result<()> {
+    let note = heads::note(path)?;
+    let head = SignedHead::open(note, &ledger.checkpoint_keys()?).map_err(|e| heads::at(path, e))?;
+    let size = head.checkpoint.head.size;
+    if head.checkpoint.origin != ledger.origin() {
+        return Err(heads::at(path, Error::failed("it is of another ledger")));
+    }
+    ledger.check_extends(&head.checkpoint.head).map_err(|e| {
+        heads::at(path, e)
+            .hint("promptos checkpoint check tells more, and writes the proof when it is a fork")
+    })?;
+    // A bad line of a known witness would spoil all the others.
+    if let Some((_, policy)) = heads::policy(context, None)?
+        && let Err(failure) = policy.judge(&head.note)
+        && failure.class == Class::BadSignature
+    {
+        return Err(heads::at(path, Error::integrity(failure.to_string())));
+    }
+    let new = kept.add(&head.note)?;
+    if context.ui.json {
+        return context.ui.report("checkpoint-add", json!({"size": size, "new": new}));
+    }
+    let lines = if new == 1 { "line" } else { "lines" };
+    context.ui.line(&format!("{new} new {lines} for the checkpoint of {size} entries"))
 }
 
 /// The consistency proof from the first entries on.

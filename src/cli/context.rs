@@ -353,7 +353,7 @@ impl<'a> Context<'a> {
     }
 
     /// The founder's identity when none is given: what git knows, else the login name.
-    fn default_identity(&self) -> Result<String> {
+    pub(crate) fn default_identity(&self) -> Result<String> {
         let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
         let found = git::identity(&self.dir)?.or_else(login);
         Ok(found.and_then(|text| ledger_format::identity(text).ok()).unwrap_or_else(|| "founder".to_owned()))

@@ -7,6 +7,7 @@ mod catalog;
 mod checkpoint;
 mod ci;
 mod context;
+mod cosign;
 mod dev;
 mod doctor;
 mod envelope;
@@ -107,6 +108,7 @@ enum Command {
     Cat(cat::Cat),
     Checkpoint(checkpoint::Checkpoint),
     Publish(publish::Publish),
+    Cosign(cosign::Cosign),
     #[command(subcommand)]
     Pin(pin::Pin),
     #[command(subcommand)]
@@ -191,6 +193,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Cat(command) => command.run(&context),
         Command::Checkpoint(command) => command.run(&context),
         Command::Publish(command) => command.run(&context),
+        Command::Cosign(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
         Command::Doctor(command) => command.run(&context),

@@ -1,15 +1,15 @@
 mod envelope;
 
 use super::context::Context;
+use super::heads;
 use super::ui::{self, BOLD, DIM, GOOD, WARN, one_line, safe, short};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ledger_format::evidence::Evidence;
-use ledger_format::{Body, Checkpoint, Details, EntryId, ForkProof, Kid, Manifest, Statement};
+use ledger_format::{Body, Checkpoint, Class, Details, EntryId, ForkProof, Kid, Manifest, Statement};
 use promptos::envelope::Envelope;
 use promptos::error::{Error, Result};
 use promptos::keys;
-use promptos::ledger::held_checkpoint;
-use promptos::ledger::rfc3339 as time;
+use promptos::ledger::{WitnessedHead, rfc3339 as time};
 use promptos::session::open_evidence;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -36,9 +36,23 @@ pub(crate) struct Verify {
     /// The statement that a receipt or a tlog-proof is for, as promptos cat entry:… prints it
     #[arg(long, value_name = "FILE")]
     statement: Option<PathBuf>,
+    /// Whose cosignatures of the checkpoint are enough: a C2SP tlog-policy file; without it, [trust] policy in promptos.toml
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Fail with exit 4 unless this rung is reached
+    #[arg(long, value_name = "RUNG")]
+    require: Option<Require>,
     /// Fail with exit 4 unless the ledger or the signer is trusted
     #[arg(long)]
     require_trusted: bool,
+}
+
+/// What a lone file can reach.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Require {
+    Consistent,
+    Pinned,
+    Witnessed,
 }
 
 impl Verify {
@@ -72,7 +86,8 @@ impl Verify {
         if path != self.file {
             compare_session(&self.file, &evidence)?;
         }
-        let pinned = rung(&self, context, &evidence.ledger, &evidence.checkpoint)?;
+        let own = Some(evidence.subject.proof.checkpoint.clone());
+        let (rung, witnessed) = self.rung(context, &evidence.ledger, &evidence.checkpoint, own)?;
         let statement = &evidence.subject.statement;
         let by_ledger = ledgers.contains(&evidence.ledger);
         let by_key = keys.contains(&statement.kid);
@@ -83,7 +98,8 @@ impl Verify {
                 "origin": evidence.checkpoint.origin,
                 "size": evidence.checkpoint.head.size,
                 "root": hex::encode(evidence.checkpoint.head.root),
-                "rung": if pinned { "pinned" } else { "consistent" },
+                "rung": name(rung),
+                "witnessed": witnessed,
                 "trusted_ledger": by_ledger,
                 "trusted_key": by_key,
                 "entry": super::show::statement_json(evidence.subject.proof.index, statement),
@@ -101,7 +117,7 @@ impl Verify {
             }))?;
         } else {
             let by = if self.trust.is_empty() { "promptos.toml" } else { "--trust" };
-            print(context, &evidence, pinned, (by_ledger, by_key, by))?;
+            print(context, &evidence, (rung, witnessed.as_ref()), (by_ledger, by_key, by))?;
         }
         if !evidence.unexpected.is_empty() {
             let mut error = Error::findings(format!("{} holds parts that nothing calls for", path.display()));
@@ -110,6 +126,7 @@ impl Verify {
             }
             return Err(error);
         }
+        self.demand(rung)?;
         if self.require_trusted && !trusted {
             return Err(Error::findings("neither the ledger nor the signer is trusted")
                 .hint(format!("trust the ledger: --trust {}", hex::encode(evidence.ledger.0)))
@@ -120,6 +137,53 @@ impl Verify {
 
     fn in_file(&self, error: Error) -> Error {
         error.hint(format!("the file is {}", self.file.display()))
+    }
+
+    /// What the checkpoint of a file reaches: by the head that the auditor holds, by the pin, and by the cosignatures
+    /// of the file's own note, if it has one, or of the note that the auditor holds.
+    fn rung(
+        &self,
+        context: &Context<'_>,
+        ledger: &EntryId,
+        here: &Checkpoint,
+        own: Option<Vec<u8>>,
+    ) -> Result<(Require, Option<WitnessedHead>)> {
+        let held = self.checkpoint.as_ref().map(|path| held(path, here)).transpose()?.flatten();
+        let pinned = held.is_some() || pinned(context, ledger, here)?;
+        let unwitnessed = if pinned { Require::Pinned } else { Require::Consistent };
+        let Some((_, policy)) = heads::policy(context, self.policy.as_deref())? else {
+            return Ok((unwitnessed, None));
+        };
+        for note in held.into_iter().chain(own) {
+            match policy.judge(&note) {
+                Ok(witnessed) => {
+                    let witnessed = WitnessedHead::new(here.head.size, witnessed);
+                    return Ok((Require::Witnessed, Some(witnessed)));
+                }
+                Err(failure) if failure.class == Class::UnknownKey => {}
+                Err(failure) => return Err(Error::integrity(failure.to_string())),
+            }
+        }
+        Ok((unwitnessed, None))
+    }
+
+    fn demand(&self, rung: Require) -> Result<()> {
+        match self.require.filter(|wanted| *wanted > rung) {
+            None => Ok(()),
+            Some(wanted) => Err(Error::findings(format!(
+                "the rung '{}' is asked for; '{}' was reached",
+                name(wanted),
+                name(rung)
+            ))),
+        }
+    }
+}
+
+fn name(rung: Require) -> &'static str {
+    match rung {
+        Require::Consistent => "consistent",
+        Require::Pinned => "pinned",
+        Require::Witnessed => "witnessed",
     }
 }
 
@@ -154,16 +218,10 @@ fn compare_session(path: &Path, evidence: &Evidence) -> Result<()> {
     promptos::session::check_session_file(path, &bytes, evidence)
 }
 
-/// Whether the auditor holds this very head, by a file or by the pin.
-fn rung(args: &Verify, context: &Context<'_>, ledger: &EntryId, here: &Checkpoint) -> Result<bool> {
-    let held = args.checkpoint.as_ref().map(|path| held(path, here)).transpose()?.unwrap_or(false);
-    Ok(held || pinned(context, ledger, here)?)
-}
-
-/// A different head of the same size is a fork.
-fn held(path: &Path, here: &Checkpoint) -> Result<bool> {
-    let checkpoint =
-        held_checkpoint(&read(path)?).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
+/// The note that the auditor holds, if it is of this very head. A different head of the same size is a fork.
+fn held(path: &Path, here: &Checkpoint) -> Result<Option<Vec<u8>>> {
+    let note = heads::note(path)?;
+    let checkpoint = Checkpoint::parse(&note).map_err(|f| Error::failed(f.detail))?;
     if checkpoint.origin != here.origin {
         return Err(Error::integrity(format!(
             "{} is of another ledger: {}",
@@ -171,7 +229,9 @@ fn held(path: &Path, here: &Checkpoint) -> Result<bool> {
             one_line(&checkpoint.origin, 200)
         )));
     }
-    same_head(&checkpoint.head, here)
+    let same = same_head(&checkpoint.head, here)
+        .map_err(|e| e.hint("promptos checkpoint check writes the proof, if one key signed both"))?;
+    Ok(same.then_some(note))
 }
 
 fn pinned(context: &Context<'_>, ledger: &EntryId, here: &Checkpoint) -> Result<bool> {
@@ -202,7 +262,7 @@ fn as_of(size: u64) -> String {
 fn print(
     context: &Context<'_>,
     evidence: &Evidence,
-    pinned: bool,
+    (rung, witnessed): (Require, Option<&WitnessedHead>),
     (by_ledger, by_key, by): (bool, bool, &str),
 ) -> Result<()> {
     let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
@@ -283,8 +343,18 @@ fn print(
     if let Some(ended) = ended(evidence) {
         line("key", format!("{WARN}{ended}{WARN:#}"))?;
     }
-    let rung = if pinned { "pinned" } else { "consistent" };
-    line("rung", format!("{GOOD}{rung}{GOOD:#} {DIM}{}{DIM:#}", as_of(head.size)))?;
+    if let Some(witnessed) = witnessed {
+        super::verify_chain::print_witnessed(context, witnessed, head.size)?;
+    }
+    let pinned = rung > Require::Consistent;
+    let rung = name(rung);
+    line(
+        "rung",
+        format!(
+            "{GOOD}{rung}{GOOD:#} {DIM}as of size {}; rights as the checkpoint's keeper judged them; later revocation is not visible{DIM:#}",
+            head.size
+        ),
+    )?;
     match (by_ledger, by_key) {
         (true, _) => line("trust", format!("the ledger is trusted {DIM}by {by}{DIM:#}")),
         (_, true) => line("trust", format!("the signer's key is trusted {DIM}by {by}{DIM:#}")),

@@ -1,23 +1,29 @@
 use super::context::Context;
+use super::heads;
 use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short};
 use clap::{Args, ValueEnum};
-use ledger_format::Head;
-use promptos::error::{Error, Result};
+use ledger_format::{Checkpoint, Head, Policy};
+use promptos::error::{Error, Kind, Result};
 use promptos::ledger::{
-    Cause, Finding, Ledger, Options, Report, Rung, Stated, Suspect, audit, held_checkpoint,
+    Cause, Cosigner, Finding, Ledger, Options, Report, Rung, Stated, Suspect, WitnessedHead, audit,
 };
+use promptos::session::Cosigned;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Judge every statement of the ledger again, and all that stands on it
 ///
-/// Prints the highest rung reached: 'consistent' (everything in the ledger agrees) or 'pinned' (and it extends
-/// a head that you held before). Exit 3 when something is wrong, 4 when --require asks for more.
+/// Prints the highest rung reached: 'consistent' (everything in the ledger agrees), 'pinned' (and it extends
+/// a head that you held before) or 'witnessed' (and a quorum of witnesses cosigned a head of it). Exit 3 when something is
+/// wrong, 4 when --require asks for more.
 #[derive(Args)]
 pub(crate) struct VerifyChain {
-    /// Fail with exit 4 below this rung
-    #[arg(long, value_name = "RUNG")]
-    require: Option<Require>,
+    /// Fail with exit 4 unless this rung is reached; several are separated by commas
+    #[arg(long, value_name = "RUNG", value_delimiter = ',')]
+    require: Vec<Require>,
+    /// Whose cosignatures are enough: a C2SP tlog-policy file; without it, [trust] policy in promptos.toml
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// A head that you hold: a checkpoint, a tlog-proof or an evidence tar
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -49,8 +55,16 @@ impl From<Require> for Rung {
 impl VerifyChain {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let ledger = context.read_unchecked()?;
-        let checkpoint = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
-        let (report, options) = audit_pinned(context, &ledger, checkpoint, self.since_pin)?;
+        let policy = heads::policy(context, self.policy.as_deref())?;
+        let given = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
+        let checkpoint = given.as_ref().map(|(_, head)| *head);
+        let (mut report, options) = audit_pinned(context, &ledger, checkpoint, self.since_pin)?;
+        let mut missing = Missing::default();
+        if let (Some((_, policy)), Some(_)) = (&policy, report.rung) {
+            let given = given.into_iter().zip(&self.checkpoint).map(|((note, _), path)| (path.clone(), note));
+            let kept = Cosigned::beside(&context.ledger_path()?).all()?;
+            missing.witnesses = witness(&ledger, policy, given.chain(kept), &mut report)?;
+        }
         let first_seen = options.pinned.is_none();
         // What does not hold is not told from.
         let misfits = if report.findings.is_empty() { ledger.lives(&mut |_| ())? } else { Vec::new() };
@@ -75,6 +89,12 @@ impl VerifyChain {
         } else {
             print(context, &report, &options, first_seen)?;
             suspects.iter().try_for_each(|suspect| print_suspect(context, suspect))?;
+            if policy.is_some() && report.witnessed.is_none() {
+                missing
+                    .witnesses
+                    .iter()
+                    .for_each(|why| context.ui.note(&format!("not witnessed: {}", safe(why))));
+            }
         }
         match (open, misfits.len() - open) {
             (0, 0) => {}
@@ -83,32 +103,76 @@ impl VerifyChain {
                 "open sessions: {open}, other findings on sessions: {other}; see promptos session check"
             )),
         }
-        self.verdict(&report)
+        self.verdict(&report, &missing)
     }
 
-    fn verdict(&self, report: &Report) -> Result<()> {
+    fn verdict(&self, report: &Report, missing: &Missing) -> Result<()> {
         if let Some(kind) = report.failure() {
             let count = report.findings.len();
             let what = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
             let first = format!("{} of {} entries stand as a consistent prefix", report.judged, report.size);
             return Err(Error::new(kind, format!("the ledger does not hold: {what}")).hint(first));
         }
-        match (self.require.map(Rung::from), report.rung) {
-            (Some(wanted), reached) if reached < Some(wanted) => {
-                let reached = reached.map_or("none".to_owned(), name);
-                let error = Error::findings(format!(
-                    "the rung '{}' is asked for; '{reached}' was reached",
-                    name(wanted)
-                ));
-                Err(if wanted > Rung::Pinned {
-                    error.hint("this version reaches 'pinned' at most")
-                } else {
-                    error
-                })
+        for wanted in &self.require {
+            // What witnesses say and where a head is anchored are two things: neither stands for the other.
+            let (reached, why) = match wanted {
+                Require::Witnessed => (report.witnessed.is_some(), missing.witnesses.as_slice()),
+                Require::Anchored => (false, [].as_slice()),
+                Require::Consistent => (report.rung >= Some(Rung::Consistent), [].as_slice()),
+                Require::Pinned => (report.rung >= Some(Rung::Pinned), [].as_slice()),
+            };
+            if !reached {
+                let got = report.rung.map_or("none".to_owned(), name);
+                let text = format!("the rung '{}' is asked for; '{got}' was reached", name((*wanted).into()));
+                return Err(why.iter().fold(Error::findings(text), |error, why| error.hint(why)));
             }
-            _ => Ok(()),
+        }
+        Ok(())
+    }
+}
+
+/// Why rungs were not reached.
+#[derive(Default)]
+struct Missing {
+    witnesses: Vec<String>,
+}
+
+/// Looks for a checkpoint of the ledger that a quorum cosigned, among those given and kept, and notes it in the report;
+/// answers why each of the others is none.
+fn witness(
+    ledger: &Ledger,
+    policy: &Policy,
+    notes: impl Iterator<Item = (PathBuf, Vec<u8>)>,
+    report: &mut Report,
+) -> Result<Vec<String>> {
+    let mut why = Vec::new();
+    for (path, note) in notes {
+        match ledger.witnessed(&note, policy) {
+            Ok(head) => {
+                let larger = report.witnessed.as_ref().is_none_or(|best| best.size < head.size);
+                if larger {
+                    report.rung = report.rung.max(Some(Rung::Witnessed));
+                    report.witnessed = Some(head);
+                }
+            }
+            Err(error) => {
+                let reason = format!("{}: {error}", one_line(&path.display().to_string(), 120));
+                // A signed head that is not of this history is more than a missing cosignature.
+                if error.kind() == Kind::Integrity {
+                    return Err(heads::at(&path, error));
+                }
+                why.push(reason);
+            }
         }
     }
+    if !policy.asks_for_witnesses() {
+        why.push("the policy's quorum is 'none', so that no witness vouches for anything".to_owned());
+    } else if why.is_empty() {
+        why.push(
+            "no cosigned checkpoint was given or is kept: promptos checkpoint --add COSIGNED".to_owned(),
+        );
+    }
+    Ok(why)
 }
 
 /// Audits the ledger against this user's pin and, when it holds, pins what was judged.
@@ -137,17 +201,16 @@ pub(crate) fn audit_pinned(
     Ok((report, options))
 }
 
-fn held(ledger: &Ledger, path: &std::path::Path) -> Result<Head> {
-    let bytes =
-        std::fs::read(path).map_err(|e| Error::failed(format!("cannot read {}: {e}", path.display())))?;
-    let checkpoint =
-        held_checkpoint(&bytes).map_err(|e| Error::failed(format!("{}: {e}", path.display())))?;
+/// The note in what the auditor brought, and its head.
+fn held(ledger: &Ledger, path: &std::path::Path) -> Result<(Vec<u8>, Head)> {
+    let note = heads::note(path)?;
+    let checkpoint = Checkpoint::parse(&note).map_err(|f| Error::failed(f.detail))?;
     if checkpoint.origin != ledger.origin() {
         return Err(Error::integrity(format!("{} is of another ledger", path.display()))
-            .hint(format!("it says      {}", checkpoint.origin))
+            .hint(format!("it says      {}", one_line(&checkpoint.origin, 200)))
             .hint(format!("this one is  {}", ledger.origin())));
     }
-    Ok(checkpoint.head)
+    Ok((note, checkpoint.head))
 }
 
 pub(crate) fn name(rung: Rung) -> String {
@@ -200,12 +263,17 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
                 (Rung::Pinned, _, Some(head)) => {
                     format!("extends the head of {} entries seen before", head.size)
                 }
+                (Rung::Witnessed | Rung::Anchored, ..) => String::new(),
                 _ if first_seen => {
                     "first seen: whether entries were removed before now cannot be told".to_owned()
                 }
                 _ => String::new(),
             };
-            line("rung", format!("{GOOD}{}{GOOD:#} {DIM}({why}){DIM:#}", name(rung)))
+            if let Some(witnessed) = &report.witnessed {
+                print_witnessed(context, witnessed, report.size)?;
+            }
+            let why = if why.is_empty() { why } else { format!(" {DIM}({why}){DIM:#}") };
+            line("rung", format!("{GOOD}{}{GOOD:#}{why}", name(rung)))
         }
     }
 }
@@ -261,4 +329,24 @@ fn print_suspect(context: &Context<'_>, suspect: &Suspect) -> Result<()> {
     list("signed", &suspect.signed)?;
     suspect.refs.iter().try_for_each(|r| context.ui.line(&format!("  {:<7} {}", "bound", safe(r))))?;
     list("stands", &suspect.standing)
+}
+
+/// Who cosigned a head, and what their times prove.
+pub(crate) fn print_witnessed(context: &Context<'_>, witnessed: &WitnessedHead, size: u64) -> Result<()> {
+    let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
+    for Cosigner { name, first, last } in &witnessed.by {
+        let again = if first == last { String::new() } else { format!(" to {last}") };
+        line("witness", format!("{} {DIM}at {first}{again}, by its own clock{DIM:#}", one_line(name, 120)))?;
+    }
+    let after = match size - witnessed.size {
+        0 => String::new(),
+        after => format!("; the {after} after them are not witnessed"),
+    };
+    line(
+        "existed",
+        format!(
+            "{} entries by {}, and nothing larger was known to a quorum at {}{after}",
+            witnessed.size, witnessed.existed_by, witnessed.newest_at
+        ),
+    )
 }

@@ -67,6 +67,8 @@ pub struct Report {
     pub not_understood: u64,
     /// The highest rung reached; `None` when something is wrong.
     pub rung: Option<Rung>,
+    /// What witnesses say of it; the audit itself does not ask them.
+    pub witnessed: Option<super::WitnessedHead>,
     /// What does not hold.
     pub findings: Vec<Finding>,
 }
@@ -196,6 +198,7 @@ impl<'a> Audit<'a> {
             lagging: 0,
             not_understood: 0,
             rung: None,
+            witnessed: None,
             findings: Vec::new(),
         };
         Self {

@@ -1,11 +1,14 @@
 //! Signed heads beside each other: what somebody holds, whether one extends another, and the proof when it does not.
 
-use super::Ledger;
+use super::{Ledger, rfc3339};
 use crate::error::{Error, Result};
 use crate::store::nodes::Tiles;
 use ledger_format::evidence::Evidence;
-use ledger_format::tree::{self, Leaves};
-use ledger_format::{Body, Checkpoint, Class, ForkProof, Hash, Head, InclusionProof, KeyChange, VerifierKey};
+use ledger_format::tree::{self, Leaves, Nodes};
+use ledger_format::{
+    Body, Checkpoint, Class, ForkProof, Hash, Head, InclusionProof, KeyChange, Policy, VerifierKey, Witnessed,
+};
+use serde::Serialize;
 
 /// The signed checkpoint in what somebody brought: a checkpoint, a tlog-proof or an evidence tar. No signature is
 /// checked.
@@ -119,7 +122,62 @@ pub fn compare(old: &SignedHead, new: &SignedHead, ledger: Option<&Ledger>) -> R
     Ok(Compared::Forked(Some(Box::new(proof))))
 }
 
+/// A head of the ledger that a quorum of witnesses has cosigned. Times are those of the witnesses' clocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WitnessedHead {
+    /// How many entries it has; those after them are not witnessed.
+    pub size: u64,
+    /// Who cosigned it, of those that the policy knows.
+    pub by: Vec<Cosigner>,
+    /// It existed by then: a quorum had cosigned it.
+    pub existed_by: String,
+    /// A quorum cosigned it then or later, and so knew no larger one.
+    pub newest_at: String,
+}
+
+/// One witness, and when it cosigned first and last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cosigner {
+    /// The witness's key name.
+    pub name: String,
+    /// The first time.
+    pub first: String,
+    /// The last time.
+    pub last: String,
+}
+
+impl WitnessedHead {
+    /// What a policy's quorum says of a head of this size.
+    #[must_use]
+    pub fn new(size: u64, witnessed: Witnessed) -> Self {
+        let cosigner = |(name, first, last)| Cosigner { name, first: rfc3339(first), last: rfc3339(last) };
+        Self {
+            size,
+            by: witnessed.by.into_iter().map(cosigner).collect(),
+            existed_by: rfc3339(witnessed.existed_by),
+            newest_at: rfc3339(witnessed.newest_at),
+        }
+    }
+}
+
 impl Ledger {
+    /// Judges a note by a policy: it must be a checkpoint of this ledger, signed by a key of it, that the ledger extends,
+    /// and have the cosignatures of a quorum.
+    ///
+    /// # Errors
+    /// Integrity, when the ledger does not extend it; findings, when it is no witnessed checkpoint of this ledger, with a bad
+    /// signature or without a quorum; when the store cannot be read.
+    pub fn witnessed(&self, note: &[u8], policy: &Policy) -> Result<WitnessedHead> {
+        let none = |e: Error| Error::findings(e.to_string());
+        let head = SignedHead::open(note.to_vec(), &self.checkpoint_keys()?).map_err(none)?.checkpoint.head;
+        self.check_extends(&head)?;
+        let judged = policy.judge(note).map_err(|f| match f.class {
+            Class::UnknownKey => Error::findings(f.detail),
+            _ => Error::findings(f.to_string()),
+        })?;
+        Ok(WitnessedHead::new(head.size, judged))
+    }
+
     /// Every checkpoint key that this ledger has had, newest first.
     ///
     /// # Errors
@@ -152,15 +210,8 @@ impl Ledger {
         if size > to.size || to.size > self.head()?.size {
             return Ok(None);
         }
-        let good = |(from, path): &(Head, Vec<Hash>)| tree::verify_consistency(from, to, path).is_ok();
         let tiles = Tiles(&*self.store);
-        let from_tiles = || -> Result<_> {
-            let from = Head { size, root: tree::root(&tiles, size)? };
-            Ok((from, tree::consistency_proof(&tiles, size, to.size)?))
-        };
-        if let Ok(shown) = from_tiles()
-            && good(&shown)
-        {
+        if let Ok(Some(shown)) = shown(&tiles, size, to) {
             return Ok(Some(shown));
         }
         // Damaged tiles must not look like a fork: the statements themselves decide.
@@ -169,9 +220,16 @@ impl Ledger {
             leaves.0.push(tree::leaf_hash(bytes));
             Ok(true)
         })?;
-        let damaged = |f: ledger_format::Failure| Error::integrity(f.detail);
-        let from = Head { size, root: tree::root(&leaves, size).map_err(damaged)? };
-        let shown = (from, tree::consistency_proof(&leaves, size, to.size).map_err(damaged)?);
-        Ok(Some(shown).filter(good))
+        shown(&leaves, size, to).map_err(|f| Error::integrity(f.detail))
     }
+}
+
+/// The head of the first `size` leaves with the proof from there to `to`, when the tree has that head.
+fn shown<N: Nodes>(nodes: &N, size: u64, to: &Head) -> Result<Option<(Head, Vec<Hash>)>, N::Error> {
+    if tree::root(nodes, to.size)? != to.root {
+        return Ok(None);
+    }
+    let from = Head { size, root: tree::root(nodes, size)? };
+    let path = tree::consistency_proof(nodes, size, to.size)?;
+    Ok(Some((from, path)).filter(|(from, path)| tree::verify_consistency(from, to, path).is_ok()))
 }

@@ -140,6 +140,34 @@ impl Pins {
         self.write(&ledger.id(), &next)
     }
 
+    /// Pins a head that was seen without its ledger. Under the lock, `proves` is asked whether the head extends the one
+    /// that is pinned, if one is; what it then says holds of the pin as it is written.
+    ///
+    /// # Errors
+    /// Those of `proves`; failed, when a larger tree is pinned, the origin names no ledger or the pin cannot be written.
+    pub fn witness(&self, seen: &Checkpoint, proves: impl FnOnce(Option<&Head>) -> Result<()>) -> Result<()> {
+        let Checkpoint { origin, head } = seen.clone();
+        let mut next = Pin { origin, head, judged: None, place: None };
+        let ledger = next.ledger().ok_or_else(|| {
+            Error::failed("the checkpoint's origin names no ledger of this format, so there is no pin of it")
+        })?;
+        let _lock = self.lock()?;
+        let old = self.get(&ledger)?;
+        if let Some(old) = old.as_ref().filter(|old| old.head.size > head.size) {
+            let seen = old.head.size;
+            return Err(Error::failed(format!("it has {} entries, and {seen} were seen already", head.size))
+                .hint("a witness vouches that nothing larger was seen; ask for the newest checkpoint"));
+        }
+        proves(old.as_ref().map(|old| &old.head))?;
+        if let Some(old) = old {
+            next = Pin { head, ..old.clone() };
+            if next == old {
+                return Ok(());
+            }
+        }
+        self.write(&ledger, &next)
+    }
+
     /// Forgets where a ledger was, once another one has taken its place.
     ///
     /// # Errors

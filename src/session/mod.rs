@@ -7,6 +7,7 @@ mod attach;
 mod audit;
 mod checkout;
 pub mod ci;
+mod cosigned;
 mod duties;
 mod enclosed;
 mod exchange;
@@ -24,6 +25,7 @@ pub use artifact::{SessionFile, check_session_file, find_session, open_evidence,
 pub use attach::{AttachRequest, Cite, PlannedRun, check_run, plan_run, run_name};
 pub use audit::{Audited, Mark, audit};
 pub use checkout::{CheckedOut, Held, check_paths, checkout};
+pub use cosigned::Cosigned;
 pub use duties::{DutyConflict, conflicts, run_conflicts};
 pub use enclosed::{Given, Source};
 pub use exchange::{

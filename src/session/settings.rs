@@ -156,7 +156,8 @@ impl Settings {
              \n\
              [trust]              # whose evidence counts as trusted\n\
              ledgers = [\"{}\"]\n\
-             keys = []            # \"SHA256:…\", as ssh-keygen -l prints them\n",
+             keys = []            # \"SHA256:…\", as ssh-keygen -l prints them\n\
+             logs = []            # checkpoint keys, as promptos checkpoint --vkey prints them\n",
             hex::encode(ledger.0)
         )
     }

@@ -2,12 +2,13 @@
 
 use super::super::context::Context;
 use super::super::ui::{BOLD, DIM, GOOD, one_line, safe, short};
-use super::{Verify, read, rung};
+use super::super::verify_chain::print_witnessed;
+use super::{Require, Verify, name, read};
 use ledger_format::VerifierKey;
 use promptos::envelope::{Envelope, Keys, Proved};
 use promptos::error::{Error, Result};
 use promptos::keys::{PublicKey, check_key};
-use promptos::ledger::rfc3339 as time;
+use promptos::ledger::{WitnessedHead, rfc3339 as time};
 use serde_json::json;
 use std::path::Path;
 
@@ -16,12 +17,20 @@ pub(super) fn verify(args: &Verify, context: &Context<'_>, envelope: &Envelope) 
     let keys = keys(&args.trust)?;
     let beside = args.statement.as_ref().map(|path| read(path)).transpose()?;
     let proved = envelope.verify(beside, &keys)?;
-    let pinned = rung(args, context, &proved.ledger, &proved.checkpoint)?;
-    if context.ui.json {
-        return report(context, envelope.form(), &proved, pinned);
+    let own = match envelope {
+        Envelope::TlogProof(proof) => Some(proof.checkpoint.clone()),
+        _ => None,
+    };
+    let (rung, witnessed) = args.rung(context, &proved.ledger, &proved.checkpoint, own)?;
+    let reached = (rung, witnessed.as_ref());
+    match context.ui.json {
+        true => report(context, envelope.form(), &proved, reached)?,
+        false => print(context, envelope.form(), &proved, reached)?,
     }
-    print(context, envelope.form(), &proved, pinned)
+    args.demand(rung)
 }
+
+type Reached<'a> = (Require, Option<&'a WitnessedHead>);
 
 /// The keys themselves: an envelope has fingerprints of them only.
 fn keys(named: &[String]) -> Result<Keys> {
@@ -42,7 +51,7 @@ fn keys(named: &[String]) -> Result<Keys> {
     Ok(keys)
 }
 
-fn report(context: &Context<'_>, form: &str, proved: &Proved, pinned: bool) -> Result<()> {
+fn report(context: &Context<'_>, form: &str, proved: &Proved, (rung, witnessed): Reached<'_>) -> Result<()> {
     let statement = &proved.statement;
     let contents = statement.body.contents();
     let contents = contents.iter().map(|content| {
@@ -56,7 +65,8 @@ fn report(context: &Context<'_>, form: &str, proved: &Proved, pinned: bool) -> R
             "origin": proved.checkpoint.origin,
             "size": proved.checkpoint.head.size,
             "root": hex::encode(proved.checkpoint.head.root),
-            "rung": if pinned { "pinned" } else { "consistent" },
+            "rung": name(rung),
+            "witnessed": witnessed,
             "trusted_ledger": true,
             "trusted_key": true,
             "entry": super::super::show::statement_json(proved.index, statement),
@@ -66,7 +76,7 @@ fn report(context: &Context<'_>, form: &str, proved: &Proved, pinned: bool) -> R
     )
 }
 
-fn print(context: &Context<'_>, form: &str, proved: &Proved, pinned: bool) -> Result<()> {
+fn print(context: &Context<'_>, form: &str, proved: &Proved, (rung, witnessed): Reached<'_>) -> Result<()> {
     let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
     let (statement, head) = (&proved.statement, proved.checkpoint.head);
     line("form", form.to_owned())?;
@@ -89,7 +99,10 @@ fn print(context: &Context<'_>, form: &str, proved: &Proved, pinned: bool) -> Re
     if let Some(exporter) = proved.exporter {
         line("exporter", format!("{exporter} {DIM}signed the in-toto Statement{DIM:#}"))?;
     }
-    let rung = if pinned { "pinned" } else { "consistent" };
+    if let Some(witnessed) = witnessed {
+        print_witnessed(context, witnessed, head.size)?;
+    }
+    let rung = name(rung);
     line("rung", format!("{GOOD}{rung}{GOOD:#} {DIM}{}{DIM:#}", super::as_of(head.size)))?;
     line("trust", format!("the log's key and the signer's are those that you gave {DIM}by --trust{DIM:#}"))
 }
