@@ -8,9 +8,11 @@
 //! Pipes are read here and not by [`Command::output`], which panics when reading fails.
 
 mod blobs;
+mod messages;
 mod update;
 
 pub use blobs::{Blob, Blobs};
+pub use messages::Message;
 pub use update::{Behind, Update};
 
 use crate::error::{Error, Result};

@@ -44,19 +44,12 @@ impl Checkpoint {
             return check.run(context);
         }
         let ledger = context.read()?;
-        let kept = Cosigned::beside(&context.ledger_path()?);
         if let Some(path) = &self.add {
-            return add(context, &ledger, &kept, path);
+            return add(context, &ledger, path);
         }
         let checkpoint = ledger.checkpoint()?;
         let vkey = VerifierKey { name: ledger.origin(), key: ledger.checkpoint_key()? }.to_string();
-        let note = match kept.of(&checkpoint)? {
-            // A copy of the ledger's own note, with more lines.
-            Some(cosigned) if SignedHead::open(cosigned.clone(), &ledger.checkpoint_keys()?).is_ok() => {
-                cosigned
-            }
-            _ => ledger.signed_checkpoint()?,
-        };
+        let note = heads::own_note(context, &ledger)?;
         let proof = self.since.map(|since| extension(&ledger, since, &checkpoint.head)).transpose()?;
         if context.ui.json {
             let mut report = json!({
@@ -82,7 +75,7 @@ impl Checkpoint {
 }
 
 /// Keeps the lines of a cosigned checkpoint that the ledger signed and extends.
-fn add(context: &Context<'_>, ledger: &Ledger, kept: &Cosigned, path: &Path) -> Result<()> {
+fn add(context: &Context<'_>, ledger: &Ledger, path: &Path) -> Result<()> {
     let note = heads::note(path)?;
     let head = SignedHead::open(note, &ledger.checkpoint_keys()?).map_err(|e| heads::at(path, e))?;
     let size = head.checkpoint.head.size;
@@ -100,7 +93,7 @@ fn add(context: &Context<'_>, ledger: &Ledger, kept: &Cosigned, path: &Path) -> 
     {
         return Err(heads::at(path, Error::integrity(failure.to_string())));
     }
-    let new = kept.add(&head.note)?;
+    let new = Cosigned::beside(&context.ledger_path()?).add(&head.note)?;
     if context.ui.json {
         return context.ui.report("checkpoint-add", json!({"size": size, "new": new}));
     }

@@ -5,6 +5,7 @@ use super::ui::one_line;
 use ledger_format::{Policy, VerifierKey};
 use promptos::error::{Error, Result};
 use promptos::ledger::{Ledger, SignedHead, held_note};
+use promptos::session::Cosigned;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,16 @@ pub(crate) fn policy(context: &Context<'_>, named: Option<&Path>) -> Result<Opti
     let policy = Policy::parse(&read(&path)?)
         .map_err(|f| Error::failed(format!("{}: {}", path.display(), f.detail)))?;
     Ok(Some((path, policy)))
+}
+
+/// The ledger's checkpoint for others to hold: with the cosignatures that are kept for it, if there are any.
+pub(crate) fn own_note(context: &Context<'_>, ledger: &Ledger) -> Result<Vec<u8>> {
+    let kept = Cosigned::beside(&context.ledger_path()?).of(&ledger.checkpoint()?)?;
+    // It is a copy of the ledger's own note, with more lines.
+    let good = kept.filter(|note| {
+        ledger.checkpoint_keys().is_ok_and(|keys| SignedHead::open(note.clone(), &keys).is_ok())
+    });
+    good.map_or_else(|| ledger.signed_checkpoint(), Ok)
 }
 
 /// A signed head out of a file, checked by one of the keys.

@@ -1,6 +1,7 @@
 //! The command line: the only part that prints, reads the environment and knows the home directory.
 //! One file per command.
 
+mod anchor;
 mod attach;
 mod cat;
 mod catalog;
@@ -110,6 +111,8 @@ enum Command {
     Publish(publish::Publish),
     Cosign(cosign::Cosign),
     #[command(subcommand)]
+    Anchor(anchor::Anchor),
+    #[command(subcommand)]
     Pin(pin::Pin),
     #[command(subcommand)]
     Key(key::Key),
@@ -194,6 +197,7 @@ fn run(global: Global, command: Command, ui: &Ui) -> Result<()> {
         Command::Checkpoint(command) => command.run(&context),
         Command::Publish(command) => command.run(&context),
         Command::Cosign(command) => command.run(&context),
+        Command::Anchor(command) => command.run(&context),
         Command::Pin(command) => command.run(&context),
         Command::Key(command) => command.run(&context),
         Command::Doctor(command) => command.run(&context),

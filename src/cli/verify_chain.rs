@@ -1,6 +1,6 @@
 use super::context::Context;
-use super::heads;
 use super::ui::{BAD, BOLD, DIM, GOOD, WARN, one_line, safe, short};
+use super::{anchor, heads};
 use clap::{Args, ValueEnum};
 use ledger_format::{Checkpoint, Head, Policy};
 use promptos::error::{Error, Kind, Result};
@@ -13,8 +13,9 @@ use std::path::PathBuf;
 
 /// Judge every statement of the ledger again, and all that stands on it
 ///
-/// Prints the highest rung reached: 'consistent' (everything in the ledger agrees), 'pinned' (and it extends
-/// a head that you held before) or 'witnessed' (and a quorum of witnesses cosigned a head of it). Exit 3 when something is
+/// Prints the highest rung reached: 'consistent' (everything in the ledger agrees), 'pinned' (and it extends a head that
+/// you held before), 'witnessed' (and a quorum of witnesses cosigned a head of it) or 'anchored' (and a head of it stands in
+/// a tag or commit of the git repository here, which is searched when --require asks for it). Exit 3 when something is
 /// wrong, 4 when --require asks for more.
 #[derive(Args)]
 pub(crate) struct VerifyChain {
@@ -66,6 +67,15 @@ impl VerifyChain {
             missing.witnesses = witness(&ledger, policy, given.chain(kept), &mut report)?;
         }
         let first_seen = options.pinned.is_none();
+        if self.require.iter().any(|wanted| matches!(wanted, Require::Anchored)) && report.rung.is_some() {
+            match anchor::search(context, &ledger)? {
+                Ok(anchored) => {
+                    report.rung = report.rung.max(Some(Rung::Anchored));
+                    report.anchored = Some(anchored);
+                }
+                Err(why) => missing.anchors.push(why),
+            }
+        }
         // What does not hold is not told from.
         let misfits = if report.findings.is_empty() { ledger.lives(&mut |_| ())? } else { Vec::new() };
         let open = misfits.iter().filter(|misfit| misfit.code == "session.open").count();
@@ -117,7 +127,7 @@ impl VerifyChain {
             // What witnesses say and where a head is anchored are two things: neither stands for the other.
             let (reached, why) = match wanted {
                 Require::Witnessed => (report.witnessed.is_some(), missing.witnesses.as_slice()),
-                Require::Anchored => (false, [].as_slice()),
+                Require::Anchored => (report.anchored.is_some(), missing.anchors.as_slice()),
                 Require::Consistent => (report.rung >= Some(Rung::Consistent), [].as_slice()),
                 Require::Pinned => (report.rung >= Some(Rung::Pinned), [].as_slice()),
             };
@@ -135,6 +145,7 @@ impl VerifyChain {
 #[derive(Default)]
 struct Missing {
     witnesses: Vec<String>,
+    anchors: Vec<String>,
 }
 
 /// Looks for a checkpoint of the ledger that a quorum cosigned, among those given and kept, and notes it in the report;
@@ -271,6 +282,9 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
             };
             if let Some(witnessed) = &report.witnessed {
                 print_witnessed(context, witnessed, report.size)?;
+            }
+            if let Some(anchored) = &report.anchored {
+                anchor::print(context, anchored, report.size)?;
             }
             let why = if why.is_empty() { why } else { format!(" {DIM}({why}){DIM:#}") };
             line("rung", format!("{GOOD}{}{GOOD:#}{why}", name(rung)))

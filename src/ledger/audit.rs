@@ -69,6 +69,8 @@ pub struct Report {
     pub rung: Option<Rung>,
     /// What witnesses say of it; the audit itself does not ask them.
     pub witnessed: Option<super::WitnessedHead>,
+    /// Where a head of it is anchored, when that was looked for.
+    pub anchored: Option<super::AnchoredHead>,
     /// What does not hold.
     pub findings: Vec<Finding>,
 }
@@ -199,6 +201,7 @@ impl<'a> Audit<'a> {
             not_understood: 0,
             rung: None,
             witnessed: None,
+            anchored: None,
             findings: Vec::new(),
         };
         Self {

@@ -1,5 +1,6 @@
 //! One ledger: appending to it, looking things up in it, auditing it, and taking evidence from it.
 
+mod anchor;
 mod append;
 mod audit;
 mod below;
@@ -24,6 +25,7 @@ mod trace;
 mod uses;
 mod where_used;
 
+pub use anchor::{AnchorSearch, AnchoredHead, TRAILER, tag_message, trailer};
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
 pub use erase::Erasure;
