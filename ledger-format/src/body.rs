@@ -150,7 +150,7 @@ pub struct Prompt {
 }
 
 /// A prompt rendered with values. Nothing of the values is here: whoever has them shows them with the salt, see
-/// [`crate::commitment`].
+/// [`crate::Committed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Render {
     /// What was rendered.

@@ -461,6 +461,11 @@ impl<'a> Context<'a> {
     pub(crate) fn key(&self) -> Result<Key> {
         // Whoever signs is about to write, which not every ledger is for.
         self.ledger_path()?;
+        self.own_key()
+    }
+
+    /// As [`Self::key`], for what is signed and not written to the ledger.
+    pub(crate) fn own_key(&self) -> Result<Key> {
         if self.global.key.is_none() {
             let path = self.default_key()?;
             if !exists(&path)? {

@@ -82,7 +82,7 @@ impl Cosign {
             Some(name) => name.clone(),
             None => context.default_identity()?,
         };
-        let key = context.key()?;
+        let key = context.own_key()?;
         let public = keys::check_key(&key.public)?;
         let witness = WitnessKey::new(&name, public).map_err(|_| {
             Error::usage(format!(

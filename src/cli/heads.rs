@@ -70,7 +70,10 @@ pub(crate) fn policy(context: &Context<'_>, named: Option<&Path>) -> Result<Opti
 
 /// The ledger's checkpoint for others to hold: with the cosignatures that are kept for it, if there are any.
 pub(crate) fn own_note(context: &Context<'_>, ledger: &Ledger) -> Result<Vec<u8>> {
-    let kept = Cosigned::beside(&context.ledger_path()?).of(&ledger.checkpoint()?)?;
+    let kept = match kept(context)? {
+        Some(kept) => kept.of(&ledger.checkpoint()?)?,
+        None => Default::default(),
+    };
     // It is a copy of the ledger's own note, with more lines.
     let good = kept.filter(|note| {
         ledger.checkpoint_keys().is_ok_and(|keys| SignedHead::open(note.clone(), &keys).is_ok())
@@ -100,4 +103,12 @@ pub(crate) fn at(path: &Path, error: Error) -> Error {
 pub(crate) fn file_part(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || ".-".contains(c) { c } else { '-' };
     name.chars().map(plain).take(64).collect()
+}
+
+/// The cosignatures that are kept beside the ledger; a published one has none but those of its checkpoint.
+pub(super) fn kept(context: &Context<'_>) -> Result<Option<Cosigned>> {
+    Ok(match context.published()? {
+        None => Some(Cosigned::beside(&context.ledger_path()?)),
+        Some(_) => None,
+    })
 }

@@ -7,7 +7,6 @@ use promptos::error::{Error, Kind, Result};
 use promptos::ledger::{
     Cause, Cosigner, Finding, Ledger, Options, Report, Rung, Stated, Suspect, WitnessedHead, audit,
 };
-use promptos::session::Cosigned;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -63,7 +62,7 @@ impl VerifyChain {
         let mut missing = Missing::default();
         if let (Some((_, policy)), Some(_)) = (&policy, report.rung) {
             let given = given.into_iter().zip(&self.checkpoint).map(|((note, _), path)| (path.clone(), note));
-            let kept = Cosigned::beside(&context.ledger_path()?).all()?;
+            let kept = heads::kept(context)?.map(|kept| kept.all()).transpose()?.unwrap_or_default();
             missing.witnesses = witness(&ledger, policy, given.chain(kept), &mut report)?;
         }
         let first_seen = options.pinned.is_none();

@@ -178,7 +178,7 @@ fn check_place(ledger: &Ledger, directory: &Path) -> Result<()> {
 }
 
 fn make(directory: &Path) -> Result<()> {
-    let made = fs::create_dir_all(directory);
+    let made = fs::create_dir_all(directory).and_then(|()| files::sync(files::folder(directory)));
     made.map_err(|e| Error::failed(format!("cannot make {}: {e}", directory.display())))
 }
 

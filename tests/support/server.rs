@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) enum Manner {
     /// As a plain static file server does.
     Plain,
+    /// It knows no `HEAD`.
+    NoHead,
     /// So many requests fail with this status, and then it is plain.
     FailsFirst(usize, u16),
     /// It hangs up on so many, and then it is plain.
@@ -93,7 +95,8 @@ impl Server {
         };
         let endless = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
         match manner {
-            Manner::Plain => match fs::read(self.folder.join(&path)) {
+            Manner::NoHead if method == "HEAD" => send(&head("405 Method Not Allowed", 0)),
+            Manner::Plain | Manner::NoHead => match fs::read(self.folder.join(&path)) {
                 Ok(bytes) => {
                     send(&head("200 OK", bytes.len()))?;
                     if method == "GET" { send(&bytes) } else { Some(()) }

@@ -145,6 +145,21 @@ fn nothing_wrong_is_kept() {
 }
 
 #[test]
+fn a_server_without_head_will_do() {
+    let book = long(3);
+    let Place { folder, cache, server, .. } = &served(&book, Blobs::Prompts);
+    server.becomes(Manner::NoHead);
+    let blob = Address::of(b"prompt 1");
+    for _ in 0..2 {
+        let ledger = open(server, cache).unwrap();
+        assert_eq!(ledger.blob_state(&blob).unwrap(), BlobState::Present(8));
+        assert_eq!(ledger.blob(&blob).unwrap(), Blob::Present(b"prompt 1".to_vec()));
+    }
+    fs::remove_file(folder.join(crate::store::layout::blob(&blob.0))).unwrap();
+    assert_eq!(open(server, cache).unwrap().blob(&blob).unwrap(), Blob::Missing);
+}
+
+#[test]
 fn what_may_pass_is_tried_again_and_what_does_not_ends() {
     let book = long(3);
     let Place { cache, server, .. } = &served(&book, Blobs::Prompts);
@@ -193,7 +208,7 @@ fn content_that_never_ends_is_not_taken() {
     let ledger = open(server, cache).unwrap();
     let blob = Address::of(b"prompt 1");
     for (manner, kind) in [
-        (Manner::Endless, Kind::Integrity),
+        (Manner::Endless, Kind::Failed),
         (Manner::Trickles, Kind::Unavailable),
         (Manner::Cut, Kind::Unavailable),
         (Manner::Silent, Kind::Unavailable),

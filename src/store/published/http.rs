@@ -22,6 +22,8 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Redirects within one request.
 const REDIRECTS: u32 = 4;
+/// What a server answers that has only `GET`.
+const NO_HEAD: [StatusCode; 2] = [StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
 /// The most that is read of a page that says what is wrong.
 const PAGE: u64 = 1 << 16;
 /// So many connections wait for the next request.
@@ -162,6 +164,7 @@ impl Http {
         };
         match answer.status() {
             status if status.is_success() => Ok(Some(answer)),
+            status if head && NO_HEAD.contains(&status) => Ok(Some(answer)),
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             // So object stores answer for what they do not have.
             StatusCode::FORBIDDEN if path != CHECKPOINT => Ok(None),
@@ -199,6 +202,7 @@ impl Http {
         path: &str,
         answer: Response<Body>,
         limit: u64,
+        too_large: fn(String) -> Error,
         sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Failed> {
         let mut body = answer.into_body().into_reader();
@@ -216,7 +220,7 @@ impl Http {
             length += read as u64;
             if length > limit {
                 let what = format!("{path} of {} has more than {limit} bytes", self.base);
-                return Err(Failed::ForGood(Error::integrity(what)));
+                return Err(Failed::ForGood(too_large(what)));
             }
             sink(piece.get(..read).unwrap_or_default()).map_err(|e| {
                 let what = format!("cannot keep {path} of {}: {e}", self.base);
@@ -233,7 +237,7 @@ impl Http {
                 Failed::ForGood(Error::failed(format!("cannot make a temporary file: {e}")).because(e))
             })?;
             let mut hash = blake3::Hasher::new();
-            self.read(&path, answer, self.limits.size, &mut |piece| {
+            self.read(&path, answer, self.limits.size, more_than_is_fetched, &mut |piece| {
                 hash.update(piece);
                 file.write_all(piece)
             })?;
@@ -272,6 +276,11 @@ impl Http {
     }
 }
 
+/// No rule of the format says how large content may be, so that this says nothing against the ledger.
+fn more_than_is_fetched(what: String) -> Error {
+    Error::failed(what).hint("so much is not fetched; copy the published folder, and name the copy")
+}
+
 /// An error of the encryption arrives as one of reading.
 fn is_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
@@ -289,7 +298,7 @@ impl Source for Http {
     fn file(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         self.ask(false, path, self.limits.file, |answer| {
             let mut bytes = Vec::new();
-            self.read(path, answer, limit as u64, &mut |piece| {
+            self.read(path, answer, limit as u64, Error::integrity, &mut |piece| {
                 bytes.extend_from_slice(piece);
                 Ok(())
             })?;
@@ -299,10 +308,21 @@ impl Source for Http {
 
     fn blob_state(&self, address: &Hash) -> Result<BlobState> {
         let found = self.ask(true, &layout::blob(address), self.limits.file, |answer| {
-            let length = answer.headers().get(header::CONTENT_LENGTH);
-            Ok(length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0))
+            let length =
+                answer.headers().get(header::CONTENT_LENGTH).filter(|_| answer.status().is_success());
+            Ok(length.and_then(|length| length.to_str().ok()?.parse().ok()))
         })?;
-        Ok(found.map_or(BlobState::Missing, BlobState::Present))
+        match found {
+            None => Ok(BlobState::Missing),
+            Some(Some(length)) => Ok(BlobState::Present(length)),
+            // A server that does not say.
+            Some(None) => {
+                let length = self.fetch(address)?.map(|file| file.metadata().map(|found| found.len()));
+                let length =
+                    length.transpose().map_err(|e| Error::failed(format!("cannot read: {e}")).because(e))?;
+                Ok(length.map_or(BlobState::Missing, BlobState::Present))
+            }
+        }
     }
 
     fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
