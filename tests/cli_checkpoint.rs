@@ -202,3 +202,43 @@ fn after_a_new_log_key_old_checkpoints_still_count() {
     world.ok(DEV);
     world.run(&["checkpoint", "check", "before"]).expect(0, &["consistent"]);
 }
+
+/// Heads that authors signed prove nothing against the keeper: whoever signs can sign any head.
+#[test]
+fn contradicting_heads_of_authors_name_both_and_accuse_nobody() {
+    let (a, b) = (World::new(), World::new());
+    a.ok(&["init"]);
+    a.ok(DEV);
+    copy_folder(&a.path(".promptos"), &b.path(".promptos"));
+    let key = a.key();
+    let other = |args: &[&str]| b.ok(&[&["--key", key.to_str().unwrap()], args].concat());
+    for _ in 0..2 {
+        a.ok(DEV);
+        other(&["dev", "--prompts", "P06"]);
+    }
+    b.ok(&["key", "new", "carol"]);
+    other(&["key", "add", "carol.pub", "--identity", "carol", "--role", "user"]);
+    a.ok(&["export", "--artifacts-dir", "out"]);
+    other(&["export", "--artifacts-dir", "out"]);
+    let stranger = World::new();
+    stranger.write("a.tar", a.read("out/prompt_session.evidence.tar"));
+    stranger.write("b.tar", b.read("out/prompt_session.evidence.tar"));
+    for (one, held) in [("a.tar", "b.tar"), ("b.tar", "a.tar")] {
+        let said = stranger.refuses(
+            3,
+            &["verify", one, "--checkpoint", held],
+            &["forked-head: two signed heads of 3 entries", "proves nothing against the keeper"],
+        );
+        assert_eq!(said.stderr.matches("SHA256:").count(), 2, "{said:?}");
+    }
+    stranger.run(&["verify", "a.tar", "--checkpoint", "a.tar"]).expect(0, &["rung      pinned"]);
+    // An author's head against the other keeper's checkpoint.
+    other(&["dev", "--prompts", "P06"]);
+    other(&["export", "--artifacts-dir", "more"]);
+    stranger.write("b.tar", b.read("more/prompt_session.evidence.tar"));
+    stranger.refuses(
+        3,
+        &["verify", "a.tar", "--checkpoint", "b.tar"],
+        &["two signed heads of 4 entries", "the ledger's checkpoint key"],
+    );
+}

@@ -9,7 +9,7 @@ use ledger_format::{Body, Checkpoint, Class, Details, EntryId, ForkProof, Kid, M
 use promptos::envelope::Envelope;
 use promptos::error::{Error, Result};
 use promptos::keys;
-use promptos::ledger::{WitnessedHead, rfc3339 as time};
+use promptos::ledger::{WitnessedHead, contradiction, rfc3339 as time};
 use promptos::session::open_evidence;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,8 @@ impl Verify {
         }
         let own = Some(evidence.subject.proof.checkpoint.clone());
         let (rung, witnessed) = self.rung(context, &evidence.ledger, &evidence.checkpoint, own)?;
+        let contradicted = self.checkpoint.as_ref().map(|path| contradicted(path, &evidence));
+        contradicted.transpose()?;
         let statement = &evidence.subject.statement;
         let by_ledger = ledgers.contains(&evidence.ledger);
         let by_key = keys.contains(&statement.kid);
@@ -216,6 +218,20 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn compare_session(path: &Path, evidence: &Evidence) -> Result<()> {
     let bytes = read(path)?;
     promptos::session::check_session_file(path, &bytes, evidence)
+}
+
+/// What two authors signed, or one and the keeper, in evidence that the auditor holds and in this.
+fn contradicted(path: &Path, evidence: &Evidence) -> Result<()> {
+    let Ok(other) = Evidence::open(&read(path)?) else { return Ok(()) };
+    if other.ledger != evidence.ledger {
+        return Ok(());
+    }
+    let Some((one, other)) = contradiction(evidence, &other) else { return Ok(()) };
+    let first = format!("forked-head: two signed heads of {} entries contradict each other", one.head.size);
+    Err(Error::integrity(first)
+        .hint(format!("{} signed {}", one.who, one.head))
+        .hint(format!("{} signed {}", other.who, other.head))
+        .hint("one of them saw, or claims, another history; this proves nothing against the keeper"))
 }
 
 /// The note that the auditor holds, if it is of this very head. A different head of the same size is a fork.

@@ -3,6 +3,7 @@
 use super::below::{Below, undamaged};
 use super::contents::Contents;
 use super::evidence::foreign_evidence;
+use super::heads::Seen;
 use super::index::Documents;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
@@ -177,6 +178,8 @@ struct Audit<'a> {
     held: Vec<(Head, &'static str)>,
     report: Report,
     contents: Contents<'a>,
+    /// The statement whose author knew the largest head so far, and where it stands.
+    countersigned: Option<(u64, Seen)>,
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
     collect: Option<Vec<index::Row>>,
@@ -212,6 +215,7 @@ impl<'a> Audit<'a> {
             held: Vec::new(),
             report,
             contents: Contents::new(ledger, bounds.contents),
+            countersigned: None,
             bound_by: HashMap::new(),
             collect: None,
             indexed: true,
@@ -251,6 +255,26 @@ impl<'a> Audit<'a> {
     fn failure(&mut self, entry: u64, failure: &Failure) {
         let message = format!("entry {entry}: {}", failure.detail);
         self.find(failure.class.code(), Some(entry), message, failure.class.meaning());
+    }
+
+    /// A head that contradicts the tree accuses its author or the keeper, and cannot tell which: so it is said who signed
+    /// what, and no more.
+    fn forked_head(&mut self, entry: u64, bytes: &[u8], failure: &Failure) {
+        let class = failure.class;
+        let Ok(statement) = Statement::decode(bytes.to_vec()) else { return self.failure(entry, failure) };
+        let author = Seen::of(&statement);
+        let against = match &self.countersigned {
+            Some((at, other)) if other.head.size >= author.head.size => {
+                format!("{} signed the {} entries of this ledger (entry {at})", other.who, other.head.size)
+            }
+            _ => "no other author has signed that much of this ledger".to_owned(),
+        };
+        let message = format!(
+            "entry {entry}: {} signed a head of {}, which this ledger never had; {against}. This proves nothing against \
+             the keeper, since an author can sign any head",
+            author.who, author.head
+        );
+        self.find(class.code(), Some(entry), message, class.meaning());
     }
 
     /// Takes the heads that the ledger must extend. They are compared when the audit reaches their size,
@@ -330,6 +354,10 @@ impl<'a> Audit<'a> {
         };
         let statement = match judged {
             Ok(statement) => statement,
+            Err(failure) if failure.class == Class::ForkedHead => {
+                self.forked_head(at, bytes, &failure);
+                return Ok(false);
+            }
             Err(failure) => {
                 self.failure(at, &failure);
                 return Ok(false);
@@ -337,6 +365,9 @@ impl<'a> Audit<'a> {
         };
         self.report.judged = at + 1;
         self.below.push(statement.id)?;
+        if self.countersigned.as_ref().is_none_or(|(_, seen)| seen.head.size < statement.head.size) {
+            self.countersigned = Some((at, Seen::of(&statement)));
+        }
         let go_on = self.compare_held();
         self.note_refs(at, &statement);
         if let Body::Erase(erase) = &statement.body {

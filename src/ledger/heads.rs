@@ -6,7 +6,8 @@ use crate::store::nodes::Tiles;
 use ledger_format::evidence::Evidence;
 use ledger_format::tree::{self, Leaves, Nodes};
 use ledger_format::{
-    Body, Checkpoint, Class, ForkProof, Hash, Head, InclusionProof, KeyChange, Policy, VerifierKey, Witnessed,
+    Body, Checkpoint, Class, ForkProof, Hash, Head, InclusionProof, KeyChange, Policy, Statement,
+    VerifierKey, Witnessed,
 };
 use serde::Serialize;
 
@@ -69,6 +70,46 @@ impl SignedHead {
             known => Error::failed(format!("none of the {known} known checkpoint keys of {shown} signed it")),
         })
     }
+}
+
+/// A head that somebody signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The head.
+    pub head: Head,
+    /// Who signed it, for a message.
+    pub who: String,
+}
+
+impl Seen {
+    /// The head that the author of a statement signed with it.
+    #[must_use]
+    pub fn of(statement: &Statement) -> Self {
+        Self { head: statement.head, who: format!("'{}' {}", statement.issuer, statement.kid) }
+    }
+}
+
+/// A head that an author signed in the one evidence, and one of the same size that somebody signed in the other, when they
+/// are not the same: one of the two saw, or claims, another history. It proves nothing against the keeper.
+#[must_use]
+pub fn contradiction(one: &Evidence, other: &Evidence) -> Option<(Seen, Seen)> {
+    let authors = |evidence: &Evidence| -> Vec<Seen> {
+        let items = evidence.entries.iter().chain([&evidence.subject]);
+        items.map(|item| Seen::of(&item.statement)).collect()
+    };
+    let keeper = |evidence: &Evidence| {
+        vec![Seen { head: evidence.checkpoint.head, who: "the ledger's checkpoint key".to_owned() }]
+    };
+    let find = |ones: Vec<Seen>, others: Vec<Seen>| {
+        ones.into_iter().find_map(|one| {
+            let differs =
+                |other: &&Seen| one.head.size == other.head.size && one.head.root != other.head.root;
+            others.iter().find(differs).cloned().map(|other| (one, other))
+        })
+    };
+    find(authors(one), authors(other))
+        .or_else(|| find(authors(one), keeper(other)))
+        .or_else(|| find(authors(other), keeper(one)))
 }
 
 /// How two signed heads of one origin stand to each other.

@@ -29,7 +29,9 @@ pub use anchor::{AnchorSearch, AnchoredHead, TRAILER, tag_message, trailer};
 pub use append::{Author, Content, Create, New};
 pub use audit::{Finding, Options, Report, Rung, audit};
 pub use erase::Erasure;
-pub use heads::{Compared, Cosigner, SignedHead, WitnessedHead, compare, held_checkpoint, held_note};
+pub use heads::{
+    Compared, Cosigner, Seen, SignedHead, WitnessedHead, compare, contradiction, held_checkpoint, held_note,
+};
 pub use life::{Lived, Misfit, mismatches};
 pub use pin::{Pin, Pins};
 pub use publish::{Blobs, Publication, publish};

@@ -183,7 +183,14 @@ fn a_fork_and_a_missing_entry_stay_what_they_are() {
         let run = book.bare_run(cited);
         let book = book.copy();
         let at = book.force(&key(2), &run, known);
-        assert_eq!(found(&book.audit(&Options::default())), [(code, Some(at))]);
+        let report = book.audit(&Options::default());
+        assert_eq!(found(&report), [(code, Some(at))]);
+        if code == "forked-head" {
+            // Both who signed are named, and nobody is accused.
+            let said = &report.findings[0].message;
+            assert_eq!(said.matches("SHA256:").count(), 2, "{said}");
+            assert!(said.contains("'bot'") && said.contains("nothing against the keeper"), "{said}");
+        }
         // What the store says beside the statements changes nothing, wherever it says that the entry is.
         for planted in [SESSION, at, at + 7] {
             book.shared.0.tamper(|content| {
