@@ -528,3 +528,53 @@ fn every_changed_bit_of_a_log_is_refused() {
         }
     }
 }
+
+#[test]
+fn no_byte_of_a_fork_proof_can_be_another() {
+    let (one, other) = support::witnesses::forked();
+    let good = support::witnesses::fork(&one, 3, &other, 6).to_bytes();
+    let judge = |bytes: &[u8]| ForkProof::parse(bytes).and_then(|proof| proof.verify());
+    assert!(judge(&good).is_ok());
+    for at in 0..good.len() {
+        for bit in [0x01, 0x20, 0x80] {
+            let mut bad = good.clone();
+            bad[at] ^= bit;
+            assert!(judge(&bad).is_err(), "byte {at}");
+        }
+        assert!(judge(&good[..at]).is_err(), "cut at {at}");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    /// Whatever the texts are, they are read or refused; what is read is written as it was.
+    #[test]
+    fn texts_of_witnesses_are_read_or_refused(lines in collection::vec(any::<(u8, u8)>(), 0..24), junk in ".{0,40}") {
+        let vkey = VerifierKey { name: "a/b".into(), key: support::log::public(&support::raw::key(2)) };
+        let witness = support::witnesses::witness("w", 3);
+        let words = ["log", "witness", "group", "quorum", "all", "any", "2", "w", "none", "old 3", "root", "path",
+            "genesis", "promptos fork proof v1", "", "\n"];
+        let (vkey, witness) = (format!("vkey {vkey}"), witness.to_string());
+        let mut text = String::new();
+        for (word, end) in lines {
+            text.push_str(match word as usize % 20 {
+                16 => &junk,
+                17 => &vkey,
+                18 => &witness,
+                19 => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                at => words[at],
+            });
+            text.push(if end % 3 == 0 { '\n' } else { ' ' });
+        }
+        if let Ok(proof) = ForkProof::parse(text.as_bytes()) {
+            prop_assert_eq!(proof.to_bytes(), text.as_bytes());
+        }
+        if let Ok(submission) = Submission::parse(text.as_bytes()) {
+            prop_assert_eq!(submission.to_bytes(), text.as_bytes());
+        }
+        if let Ok(policy) = Policy::parse(text.as_bytes()) {
+            prop_assert!(policy.judge(text.as_bytes()).is_err());
+        }
+    }
+}

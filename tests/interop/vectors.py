@@ -119,16 +119,48 @@ def transparent(v):
         assert (formats.statement(statement).id.hex(), verdict.tree_size) == (v["id"].removeprefix("entry:"), v["size"])
 
 
+def cosignature(v):
+    name, key_id, blob = v["vkey"].split("+", 2)
+    blob = formats.base64_exactly(blob)
+    assert blob[:1] == b"\x04", v["vkey"]
+    text, lines = v["note"].encode().rsplit(b"\n\n", 1)
+    times = []
+    for line in lines.decode().splitlines():
+        who, data = line.removeprefix("— ").split(" ")
+        data = formats.base64_exactly(data)
+        if who != name or data[:4].hex() != key_id:
+            continue
+        time = int.from_bytes(data[4:12], "big")
+        assert len(data) == 76 and time < 2**63
+        message = b"cosignature/v1\ntime %d\n%s\n" % (time, text)
+        Ed25519PublicKey.from_public_bytes(blob[1:]).verify(data[12:], message)
+        times.append(time)
+    if "times" in v:
+        assert sorted(times) == [int(time) for time in v["times"]]
+
+
+def fork(v):
+    head, old_text, old_lines, new_text, new_lines = v["proof"].split("\n\n")
+    lines = [line.split(" ", 1) for line in head.splitlines()[1:]]
+    old = signed_by(lines[0][1], f"{old_text}\n\n{old_lines}\n".encode())
+    new = signed_by(lines[0][1], f"{new_text}\n\n{new_lines}".encode())
+    (root,) = (formats.base64_exactly(text) for name, text in lines if name == "root")
+    path = [formats.base64_exactly(text).hex() for name, text in lines if name == "path"]
+    assert root != old.root
+    assert scitt_cose.verify_consistency(root.hex(), new.root.hex(), old.size, new.size, path)
+
+
 judges = {
-    "checkpoint": checkpoint, "evidence": evidence, "log": log, "proof-consistency": consistency,
-    "proof-inclusion": inclusion, "public-key": public_key, "receipt": receipt, "signature": signature,
-    "tlog-proof": tlog_proof, "transparent-statement": transparent, "vkey": vkey,
+    "checkpoint": checkpoint, "cosignature": cosignature, "evidence": evidence, "fork": fork, "log": log,
+    "proof-consistency": consistency, "proof-inclusion": inclusion, "public-key": public_key, "receipt": receipt,
+    "signature": signature, "tlog-proof": tlog_proof, "transparent-statement": transparent, "vkey": vkey,
 }  # fmt: skip
 # What others refuse for the same reason. They know no weak keys, and leave the CBOR and the text looser; what
 # logs and evidence must hold together is our own rule.
 refused_too = {"bad-proof", "bad-signature"}
 asked = {
-    "checkpoint", "proof-consistency", "proof-inclusion", "receipt", "signature", "tlog-proof", "transparent-statement",
+    "checkpoint", "cosignature", "fork", "proof-consistency", "proof-inclusion", "receipt", "signature", "tlog-proof",
+    "transparent-statement",
 }  # fmt: skip
 # Where we are stricter still, on purpose.
 looser = {
