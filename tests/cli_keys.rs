@@ -501,3 +501,42 @@ fn a_key_in_a_real_agent_signs() {
     gone.failed(5, &["no ssh-agent answers at"]);
     assert_eq!(world.verified(), 3);
 }
+
+/// A witness whose key lies in an agent. What it was about to vouch for is pinned before the agent is asked, so that no
+/// cosignature is ever made of what is not pinned.
+#[test]
+fn a_witness_pins_before_its_agent_signs() {
+    let (keeper, world) = (World::with_session(), World::new());
+    let Some(agent) = Agent::start(&world) else {
+        println!("skipped a_witness_pins_before_its_agent_signs: no ssh-agent here");
+        return;
+    };
+    let key = new_key(&world, "key");
+    world.write("vkey", keeper.ok(&["checkpoint", "--vkey"]));
+    let cosign = |since: &str| {
+        world.write("note", keeper.ok(&["checkpoint", "--since", since]));
+        let public = format!("{}.pub", key.display());
+        let mut command =
+            world.promptos(&["--key", &public, "cosign", "note", "--vkey", "vkey", "--name", "w"]);
+        finish(command.env("SSH_AUTH_SOCK", &agent.socket))
+    };
+    // One that the agent does not hold pins nothing: nobody could have signed.
+    cosign("0").failed(1, &["the ssh-agent does not hold the key"]);
+    assert_eq!(world.json(&["pin", "show"])["pins"].as_array().unwrap().len(), 0);
+    if !agent.add(&key) {
+        println!("skipped a_witness_pins_before_its_agent_signs: ssh-add does not work here");
+        return;
+    }
+    let cosigned = cosign("0").ok().stdout;
+    let mut vkey =
+        world.promptos(&["--key", key.to_str().unwrap(), "cosign", "--witness-vkey", "--name", "w"]);
+    let vkey = ledger_format::WitnessKey::parse(finish(&mut vkey).ok().stdout.trim()).unwrap();
+    assert_eq!(vkey.times(cosigned.as_bytes()).unwrap().len(), 1);
+    // Asked to confirm, with nobody to ask, the agent refuses.
+    let mut confirm = Command::new("ssh-add");
+    confirm.args(["-q", "-c"]).arg(&key).env("SSH_AUTH_SOCK", &agent.socket).env_remove("DISPLAY");
+    assert!(confirm.stdin(Stdio::null()).status().unwrap().success());
+    keeper.ok(DEV);
+    cosign("2").failed(5, &["the key did not sign"]);
+    assert_eq!(world.json(&["pin", "show"])["pins"][0]["size"], 3);
+}
