@@ -47,6 +47,8 @@ fn main() {
                 }
                 Some("checkpoint") => put("checkpoint", text("note").map(Into::into)),
                 Some("tlog-proof") => put("proof", text("proof").map(Into::into)),
+                Some("receipt") => put("envelope", bytes("receipt")),
+                Some("transparent-statement") => put("envelope", bytes("transparent-statement")),
                 Some("vkey") => put("vkey", text("vkey").map(Into::into)),
                 Some("public-key") => {
                     put("vkey", bytes("public-key"));

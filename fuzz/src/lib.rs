@@ -85,6 +85,7 @@ impl Sample {
                     .into(),
                 target: None,
                 attachments: if n == 1 { std::slice::from_ref(&attachment) } else { &[] },
+                renders: &[],
                 allow_secret: None,
                 lint: promptos::catalog::Policy::default(),
                 tool: "0.1.0".to_owned(),
