@@ -85,16 +85,27 @@ fn limit(_: u64) -> Result<()> {
     Ok(()) // the parent's timeout remains
 }
 
-/// Renders in a process that ends after so many seconds, with a fault when it takes too much of anything.
-pub(super) fn render(job: &Job, seconds: u64) -> Result<Ran> {
-    let fault = |ended| Fault::new(Cause::Limit, too_much("the template", ended, seconds));
-    Ok(ask("render-template", job, seconds)?
-        .unwrap_or_else(|ended| Ran { variables: None, text: Err(fault(ended)) }))
+/// A process that is going to render. It starts while the prompt is still being looked for: a start takes as long as
+/// all else.
+pub(super) struct Renderer(Worker);
+
+impl Renderer {
+    /// Starts it; it ends after so many seconds of work.
+    pub(super) fn start(seconds: u64) -> Result<Self> {
+        Worker::start("render-template", seconds).map(Self)
+    }
+
+    /// Renders, with a fault when that takes too much of anything.
+    pub(super) fn render(self, job: &Job) -> Result<Ran> {
+        let seconds = self.0.seconds;
+        let fault = |ended| Fault::new(Cause::Limit, too_much("the template", ended, seconds));
+        Ok(self.0.ask(job)?.unwrap_or_else(|ended| Ran { variables: None, text: Err(fault(ended)) }))
+    }
 }
 
 /// Compares a value with its schema in a process that ends after so many seconds.
 pub(super) fn check_value(job: &output::Job, seconds: u64) -> Result<output::Ran> {
-    ask("check-value", job, seconds)?.map_err(|ended| {
+    Worker::start("check-value", seconds)?.ask(job)?.map_err(|ended| {
         let error = Error::failed(too_much("comparing the answer with its schema", ended, seconds))
             .hint("look for references in the schema that multiply");
         match ended {
@@ -120,43 +131,65 @@ fn too_much(what: &str, ended: Ended, seconds: u64) -> String {
     }
 }
 
-/// Has this program do a job in a process of its own.
-fn ask<J: Serialize, A: DeserializeOwned>(command: &str, job: &J, seconds: u64) -> Result<Result<A, Ended>> {
-    let cannot = |e: std::io::Error| Error::failed(format!("cannot start the process for {command}: {e}"));
-    let job = serde_json::to_vec(job).map_err(|e| Error::bug("a job is not JSON").because(e))?;
-    let mut child = Command::new(std::env::current_exe().map_err(cannot)?)
-        .args([command, "--seconds", &(seconds + 1).to_string()])
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(cannot)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that ends early closes the pipe; how it ended is told below.
-        std::thread::spawn(move || drop(stdin.write_all(&job)));
+/// This program in a process of its own, waiting for a job. Dropped, it ends.
+struct Worker {
+    child: Child,
+    command: &'static str,
+    seconds: u64,
+}
+
+impl Worker {
+    fn start(command: &'static str, seconds: u64) -> Result<Self> {
+        let cannot =
+            |e: std::io::Error| Error::failed(format!("cannot start the process for {command}: {e}"));
+        let child = Command::new(std::env::current_exe().map_err(cannot)?)
+            .args([command, "--seconds", &(seconds + 1).to_string()])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(cannot)?;
+        Ok(Self { child, command, seconds })
     }
-    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
-    let Ok(answer) = stdout.recv_timeout(Duration::from_secs(seconds)) else {
-        end(&mut child);
-        return Ok(Err(Ended::Time));
-    };
-    let status = child.wait().map_err(cannot)?;
-    if status.success()
-        && let Ok(answer) = serde_json::from_slice(&answer)
-    {
-        return Ok(Ok(answer));
+
+    fn ask<J: Serialize, A: DeserializeOwned>(mut self, job: &J) -> Result<Result<A, Ended>> {
+        let Self { child, command, seconds } = &mut self;
+        let job = serde_json::to_vec(job).map_err(|e| Error::bug("a job is not JSON").because(e))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that ends early closes the pipe; how it ended is told below.
+            std::thread::spawn(move || drop(stdin.write_all(&job)));
+        }
+        let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        let Ok(answer) = stdout.recv_timeout(Duration::from_secs(*seconds)) else {
+            return Ok(Err(Ended::Time));
+        };
+        let lost = |e| Error::failed(format!("cannot wait for the process for {command}: {e}"));
+        let status = child.wait().map_err(lost)?;
+        if status.success()
+            && let Ok(answer) = serde_json::from_slice(&answer)
+        {
+            return Ok(Ok(answer));
+        }
+        let talk = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        let talk = String::from_utf8_lossy(&talk);
+        if talk.contains("memory allocation") {
+            return Ok(Err(Ended::Memory));
+        }
+        if talk.contains("overflowed its stack") {
+            return Ok(Err(Ended::Stack));
+        }
+        let first = talk.lines().next().unwrap_or_default().to_owned();
+        Err(Error::bug(format!("the process for {command} ended without an answer ({status})")).hint(first))
     }
-    let talk = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-    let talk = String::from_utf8_lossy(&talk);
-    if talk.contains("memory allocation") {
-        return Ok(Err(Ended::Memory));
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended by itself; then both do nothing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-    if talk.contains("overflowed its stack") {
-        return Ok(Err(Ended::Stack));
-    }
-    let first = talk.lines().next().unwrap_or_default().to_owned();
-    Err(Error::bug(format!("the process for {command} ended without an answer ({status})")).hint(first))
 }
 
 fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
@@ -169,10 +202,4 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
         let _ = send.send(bytes);
     });
     receive
-}
-
-fn end(child: &mut Child) {
-    // It may have ended by itself in this moment.
-    let _ = child.kill();
-    let _ = child.wait();
 }

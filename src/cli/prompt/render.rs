@@ -106,6 +106,7 @@ impl Render {
         if let Some(RenderCommand::Verify(verify)) = self.verify {
             return verify.run(context);
         }
+        let renderer = child::Renderer::start(self.timeout.timeout)?;
         let given = self.given(context)?;
         let mut policy = context.settings()?.render;
         match self.merge {
@@ -116,7 +117,7 @@ impl Render {
         policy.preserve_whitespace |= self.preserve_whitespace;
         let catalog = context.catalog_from(self.catalog.locator()?.as_ref())?;
         let prompt = super::find(context, &catalog, self.prompt.as_deref().unwrap_or_default())?;
-        let engine = |job: &render::Job| child::render(job, self.timeout.timeout);
+        let engine = |job: &render::Job| renderer.render(job);
         let outcome = render::render(prompt, &given, &policy, Limits::default(), engine)?;
         for finding in &outcome.findings {
             context.ui.say(&finding.to_string());

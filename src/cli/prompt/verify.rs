@@ -54,8 +54,9 @@ impl Verify {
             ));
         }
         let disclosure = Disclosure::parse(read(&file, context)?.as_bytes())?;
-        let shown =
-            verify_render(&ledger, &entry, &disclosure, |job| child::render(job, self.timeout.timeout))?;
+        let shown = verify_render(&ledger, &entry, &disclosure, |job| {
+            child::Renderer::start(self.timeout.timeout)?.render(job)
+        })?;
         let same_file = match &self.output {
             None => None,
             Some(file) => Some(body.output.matches(&read_bytes(&context.dir.join(file), context)?)),
