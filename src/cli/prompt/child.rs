@@ -8,7 +8,7 @@ use promptos::output;
 use promptos::render::{self, Cause, Fault, Job, Ran};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -58,7 +58,8 @@ fn serve<J: DeserializeOwned, A: Serialize>(
         .map_err(|e| Error::failed(format!("cannot read the job: {e}")))?;
     let parsed = serde_json::from_str(&job).map_err(cannot)?;
     drop(job); // it counts as well
-    let answer = serde_json::to_vec(&work(&parsed)?).map_err(cannot)?;
+    let mut answer = serde_json::to_vec(&work(&parsed)?).map_err(cannot)?;
+    answer.push(b'\n'); // says that it is whole
     ui.bytes(&answer)?;
     ui.flush()
 }
@@ -136,6 +137,7 @@ struct Worker {
     child: Child,
     command: &'static str,
     seconds: u64,
+    answered: bool,
 }
 
 impl Worker {
@@ -150,27 +152,30 @@ impl Worker {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(cannot)?;
-        Ok(Self { child, command, seconds })
+        Ok(Self { child, command, seconds, answered: false })
     }
 
     fn ask<J: Serialize, A: DeserializeOwned>(mut self, job: &J) -> Result<Result<A, Ended>> {
-        let Self { child, command, seconds } = &mut self;
+        let Self { child, command, seconds, .. } = &mut self;
         let job = serde_json::to_vec(job).map_err(|e| Error::bug("a job is not JSON").because(e))?;
         if let Some(mut stdin) = child.stdin.take() {
             // One that ends early closes the pipe; how it ended is told below.
             std::thread::spawn(move || drop(stdin.write_all(&job)));
         }
-        let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        // An answer is one line, and need not wait for the process to end.
+        let stdout = drain(child.stdout.take(), |mut stream, bytes| stream.read_until(b'\n', bytes));
+        let stderr = drain(child.stderr.take(), |mut stream, bytes| stream.read_to_end(bytes));
         let Ok(answer) = stdout.recv_timeout(Duration::from_secs(*seconds)) else {
             return Ok(Err(Ended::Time));
         };
-        let lost = |e| Error::failed(format!("cannot wait for the process for {command}: {e}"));
-        let status = child.wait().map_err(lost)?;
-        if status.success()
+        if answer.ends_with(b"\n")
             && let Ok(answer) = serde_json::from_slice(&answer)
         {
+            self.answered = true;
             return Ok(Ok(answer));
         }
+        let lost = |e| Error::failed(format!("cannot wait for the process for {command}: {e}"));
+        let status = child.wait().map_err(lost)?;
         let talk = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
         let talk = String::from_utf8_lossy(&talk);
         if talk.contains("memory allocation") {
@@ -186,18 +191,26 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended by itself; then both do nothing.
+        // It ends by itself; to wait for that takes longer than many a job, and our own end is near.
+        if self.answered {
+            return;
+        }
+        // It may have ended meanwhile; then both do nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn drain(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+/// Takes in what a stream says, as `read` does, while others wait for it.
+fn drain<S: Read + Send + 'static>(
+    stream: Option<S>,
+    read: impl FnOnce(BufReader<S>, &mut Vec<u8>) -> std::io::Result<usize> + Send + 'static,
+) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            let _ = stream.read_to_end(&mut bytes);
+        if let Some(stream) = stream {
+            let _ = read(BufReader::new(stream), &mut bytes);
         }
         let _ = send.send(bytes);
     });
