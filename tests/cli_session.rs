@@ -47,6 +47,11 @@ fn codes(world: &World) -> Vec<String> {
 
 /// What another program may append, which this one refuses.
 fn append(world: &World, make: impl FnOnce(&Ledger) -> New) -> EntryId {
+    with_ledger(world, |ledger, author| ledger.append(author, &make(ledger)).unwrap().statement.id)
+}
+
+/// The ledger, and its keys.
+fn with_ledger<T>(world: &World, work: impl FnOnce(&Ledger, &Author<'_>) -> T) -> T {
     let folder = world.project.join(".promptos");
     let key = KeySource::File(world.home.join(".config/promptos/id_ed25519"));
     let key = key.open(None, &mut |_| Ok(None)).unwrap();
@@ -54,7 +59,7 @@ fn append(world: &World, make: impl FnOnce(&Ledger) -> New) -> EntryId {
     let path = folder.join("ledger.redb");
     let ledger = Ledger::open_file(&path, Access::Write, Duration::from_secs(60), &mut |_| {}).unwrap();
     let author = Author { signer: &*key.signer, log_key: &log_key, time: 1_700_000_000 };
-    ledger.append(&author, &make(&ledger)).unwrap().statement.id
+    work(&ledger, &author)
 }
 
 /// An event of the start at index 1.
@@ -183,17 +188,11 @@ fn a_kill_leaves_a_session_that_can_go_on() {
 #[test]
 fn a_session_holds_a_thousand_events() {
     let (world, _) = started();
-    let folder = world.project.join(".promptos");
-    let key = KeySource::File(world.home.join(".config/promptos/id_ed25519"));
-    let key = key.open(None, &mut |_| Ok(None)).unwrap();
-    let log_key = logkey::load(&folder.join("log.key")).unwrap();
-    let path = folder.join("ledger.redb");
-    let ledger = Ledger::open_file(&path, Access::Write, Duration::from_secs(60), &mut |_| {}).unwrap();
-    let author = Author { signer: &*key.signer, log_key: &log_key, time: 1_700_000_000 };
-    for _ in 1..MAX_EVENTS {
-        ledger.append(&author, &event(&ledger)).unwrap();
-    }
-    drop(ledger);
+    with_ledger(&world, |ledger, author| {
+        for _ in 1..MAX_EVENTS {
+            ledger.append(author, &event(ledger)).unwrap();
+        }
+    });
     world.run(&["session", "note", "the last"]).ok();
     world.run(&["session", "note", "too much"]).expect(1, &["has 1000 events", "session end"]);
     world.run(&["session", "end", "--artifacts-dir", "out"]).expect(0, &["1000 events"]);

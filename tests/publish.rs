@@ -3,11 +3,10 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use support::{World, copy_folder, text};
+use support::{World, copy_folder, text, tree};
 
 /// A project with two sessions, a run and an artifact, published to `published` beside it.
 fn published(blobs: &str) -> (World, PathBuf) {
@@ -26,22 +25,6 @@ fn published(blobs: &str) -> (World, PathBuf) {
 /// Someone elsewhere, who has never seen the ledger.
 fn stranger(folder: &Path) -> (World, String) {
     (World::new(), folder.to_str().unwrap().to_owned())
-}
-
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(next) = folders.pop() {
-        for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                    found.insert(name, fs::read(path).unwrap());
-                }
-            }
-        }
-    }
-    found
 }
 
 #[test]
@@ -89,7 +72,7 @@ fn a_stranger_reads_all_of_it_as_the_owner_does() {
 #[test]
 fn only_files_of_the_format_are_published_and_nothing_private() {
     let (world, folder) = published("prompts");
-    let published = files(&folder);
+    let published = tree(&folder);
     for (name, bytes) in &published {
         let known = ["checkpoint", "tile/0/000.p/4", "tile/entries/000.p/4"].contains(&name.as_str());
         assert!(known || name.starts_with("blob/"), "{name}");
@@ -112,7 +95,7 @@ fn only_files_of_the_format_are_published_and_nothing_private() {
     );
     // Without the prompts, the trace ends before it gets to them.
     world.ok(&["publish", &at, "--blobs", "none"]);
-    assert_eq!(files(&folder).len(), 3);
+    assert_eq!(tree(&folder).len(), 3);
     let output = stranger.fails(5, &["--ledger", &at, "trace", "R-17"], &["as far as it goes", "1 content"]);
     assert!(output.stdout.contains("not published"), "{output:?}");
     stranger.fails(5, &["--ledger", &at, "cat", "P05.v1"], &["not published"]);
@@ -123,7 +106,7 @@ fn only_files_of_the_format_are_published_and_nothing_private() {
 fn a_published_ledger_is_not_written_to() {
     let (_world, folder) = published("prompts");
     let (stranger, at) = stranger(&folder);
-    let before = files(&folder);
+    let before = tree(&folder);
     for args in [
         &["dev", "--prompts", "P00"][..],
         &["init"],
@@ -140,7 +123,7 @@ fn a_published_ledger_is_not_written_to() {
         assert!([1, 2].contains(&output.code), "{args:?}: {output:?}");
     }
     stranger.fails(1, &["--ledger", &at, "dev", "--prompts", "P00"], &["only read"]);
-    assert_eq!(files(&folder), before);
+    assert_eq!(tree(&folder), before);
     assert!(!stranger.home.join(".config/promptos/id_ed25519").exists(), "no key is made in vain");
 }
 
@@ -190,7 +173,7 @@ fn another_ledger_in_its_place_is_noticed() {
 fn every_reader_notices_what_was_changed() {
     let (_world, folder) = published("prompts");
     let (stranger, at) = stranger(&folder);
-    let good = files(&folder);
+    let good = tree(&folder);
     let run = |args: &[&str]| stranger.run(&[&["--ledger", &at], args].concat()).code;
     for (name, bytes) in &good {
         let path = folder.join(name);
@@ -221,7 +204,7 @@ fn what_was_erased_is_gone_from_the_folder_too() {
     let digest = format!("blake3:{}", text(&shown, "/files/0/blake3"));
     world.ok(&["erase", &digest, "--reason", "not ours"]);
     world.ok(&["publish", at, "--blobs", "all"]);
-    for (name, bytes) in files(&folder) {
+    for (name, bytes) in tree(&folder) {
         assert!(!bytes.windows(7).any(|window| window == b"to keep"), "{name}");
     }
     let (stranger, at) = stranger(&folder);
@@ -293,7 +276,7 @@ fn a_publisher_that_is_killed_leaves_a_published_ledger() {
     world.ok(&["publish", at, "--blobs", "all"]);
     let clean = world.root().join("clean");
     world.ok(&["publish", clean.to_str().unwrap(), "--blobs", "all"]);
-    let (all, clean) = (files(&folder), files(&clean));
+    let (all, clean) = (tree(&folder), tree(&clean));
     for (name, bytes) in &all {
         assert!(clean.get(name).map_or(name.contains(".p/"), |clean| clean == bytes), "{name}");
     }

@@ -67,7 +67,7 @@ pub use prompt::{Artifact, Contract, Dialect, Duty, Input, Layer, Mode, Places, 
 pub use resolve::Catalog;
 pub(crate) use rules::{
     RENDER_EXTRA, RENDER_FAILED, RENDER_LIMIT, RENDER_MISSING, RENDER_OUTSIDE, RENDER_SYNTAX, RENDER_TYPE,
-    RENDER_UNDEFINED,
+    RENDER_UNDEFINED, rules,
 };
 pub use rules::{RENDER_RULES, RULES, Rule, rule, rules_page, similar_rules};
 pub use sarif::sarif;

@@ -29,22 +29,24 @@ const PROMPTOS: &[Dialect] = &[Dialect::PromptOs];
 const INPUTS: &[Dialect] = &[Dialect::Oa05, Dialect::Tnh];
 const QUOTED: &[Dialect] = &[Dialect::PromptOs, Dialect::Tnh];
 
+/// A table of rules, and a constant for each of them. Without dialects a rule is for all of them.
 macro_rules! rules {
-    ($(#[$about:meta])* $table:ident: $($name:ident $code:literal $severity:ident $dialects:ident $what:literal $why:literal
+    ($(#[$about:meta])* $table:ident: $($name:ident $code:literal $severity:ident $($dialects:ident)? $what:literal $why:literal
         $(fix $fix:literal)? $(also $($also:literal)+)?;)*) => {
-        $(pub(crate) const $name: Rule = Rule {
+        $(pub(crate) const $name: $crate::catalog::Rule = $crate::catalog::Rule {
             code: $code,
-            severity: Severity::$severity,
-            dialects: $dialects,
+            severity: $crate::catalog::Severity::$severity,
+            dialects: [$($dialects,)? &[]][0],
             what: $what,
             why: $why,
             fix: [$(Some($fix),)? None][0],
             also: &[$($($also),+)?],
         };)*
         $(#[$about])*
-        pub const $table: &[Rule] = &[$($name),*];
+        pub const $table: &[$crate::catalog::Rule] = &[$($name),*];
     };
 }
+pub(crate) use rules;
 
 rules! {
     /// Every rule of lint, in the order in which a file is examined.

@@ -4,7 +4,7 @@
 use super::{BlobState, Ledger, audit, index};
 use crate::error::{Error, Result};
 use crate::store::{
-    Batch, Hash, Head, Outcome, PublishedStore, Source, Store, TileId, VisitRow, VisitStatement,
+    Batch, Hash, Head, Outcome, PublishedStore, Source, Store, TileId, VisitRow, VisitStatement, visit_rows,
 };
 use ledger_format::{Address, Body, Checkpoint, VerifierKey};
 use std::collections::BTreeMap;
@@ -133,17 +133,7 @@ impl Store for Derived {
     }
 
     fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        let rows = self.0.index()?.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        let mut rows: Vec<_> = rows.collect();
-        if reverse {
-            rows.reverse();
-        }
-        for (key, value) in rows {
-            if !visit(key, value)? {
-                break;
-            }
-        }
-        Ok(())
+        visit_rows(self.0.index()?, prefix, reverse, visit)
     }
 
     fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {

@@ -1,17 +1,10 @@
 //! The table of everything that the check can say.
 
-use crate::catalog::{Rule, Severity};
-
-macro_rules! rules {
-    ($($name:ident $code:literal $severity:ident $what:literal $why:literal;)*) => {
-        $(pub(crate) const $name: Rule =
-            Rule { code: $code, severity: Severity::$severity, dialects: &[], what: $what, why: $why, fix: None, also: &[] };)*
-        /// Every rule, in the order in which an answer is examined.
-        pub const RULES: &[Rule] = &[$($name),*];
-    };
-}
+use crate::catalog::rules;
 
 rules! {
+    /// Every rule, in the order in which an answer is examined.
+    RULES:
     NOT_UTF8 "output.not-utf8" Error
         "an answer is UTF-8 text"
         "other encodings are read differently by different tools";

@@ -170,21 +170,7 @@ impl Store for MemoryStore {
     }
 
     fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        let content = self.snapshot();
-        let mut rows: Vec<_> = content
-            .index
-            .range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .collect();
-        if reverse {
-            rows.reverse();
-        }
-        for (key, value) in rows {
-            if !visit(key, value)? {
-                break;
-            }
-        }
-        Ok(())
+        visit_rows(&self.snapshot().index, prefix, reverse, visit)
     }
 
     fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
@@ -277,6 +263,26 @@ impl Store for MemoryStore {
     fn scrub(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// [`Store::index_scan`] of an index that is held in memory.
+pub(crate) fn visit_rows(
+    index: &BTreeMap<Vec<u8>, Vec<u8>>,
+    prefix: &[u8],
+    reverse: bool,
+    visit: VisitRow<'_>,
+) -> Result<()> {
+    let rows = index.range::<[u8], _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+    let mut rows: Vec<_> = rows.take_while(|(key, _)| key.starts_with(prefix)).collect();
+    if reverse {
+        rows.reverse();
+    }
+    for (key, value) in rows {
+        if !visit(key, value)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

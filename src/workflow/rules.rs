@@ -1,19 +1,12 @@
 //! The table of everything that the check can say, and the list to which it says it.
 
-use crate::catalog::{Finding, Rule, Severity};
+use crate::catalog::{Finding, Rule, rules};
 use crate::yaml::Position;
 use std::path::Path;
 
-macro_rules! rules {
-    ($($name:ident $code:literal $severity:ident $what:literal $why:literal;)*) => {
-        $(pub(crate) const $name: Rule =
-            Rule { code: $code, severity: Severity::$severity, dialects: &[], what: $what, why: $why, fix: None, also: &[] };)*
-        /// Every rule, in the order in which a workflow is examined.
-        pub const RULES: &[Rule] = &[$($name),*];
-    };
-}
-
 rules! {
+    /// Every rule, in the order in which a workflow is examined.
+    RULES:
     TOO_LARGE "workflow.too-large" Error
         "a workflow holds at most 10 MB and 1000 steps"
         "no workflow is that large; something else was saved under its name";

@@ -6,7 +6,7 @@ use crate::cli::lint::show;
 use crate::cli::ui::{one_line, safe, width};
 use annotate_snippets::Renderer;
 use clap::Args;
-use promptos::catalog::{Catalog, Layer, Mode, Schema};
+use promptos::catalog::{Layer, Mode, Schema};
 use promptos::error::{Error, Result};
 use promptos::output::{self, Found, Given, Job, Outcome};
 use serde_json::json;
@@ -39,13 +39,7 @@ impl CheckOutput {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
         let values = self.values()?;
         let catalog = context.catalog_from(self.catalog.locator()?.as_ref())?;
-        let prompt = catalog.resolve(&self.prompt)?;
-        if let Some(choice) = Catalog::choice(&self.prompt, prompt) {
-            context.ui.note(&safe(&choice));
-        }
-        if let Some(warning) = catalog.warning(prompt) {
-            context.ui.warn(&safe(&warning));
-        }
+        let prompt = super::find(context, &catalog, &self.prompt)?;
         let is_stdin = self.file.as_os_str() == "-";
         let place = if is_stdin { self.file.clone() } else { context.dir.join(&self.file) };
         let name = if is_stdin { Path::new("stdin") } else { self.file.as_path() };
