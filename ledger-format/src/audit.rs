@@ -7,6 +7,7 @@ use crate::key::Kid;
 use crate::rules::{self, Binding, Change, KeyRecord, State, View};
 use crate::statement::Statement;
 use crate::tree::{self, Frontier, Head};
+use crate::verifier::Check;
 
 /// What an audit asks of the store below the current entry. None of it is trusted: a wrong answer fails
 /// to verify.
@@ -55,7 +56,38 @@ impl Auditor {
         bytes: &[u8],
         history: &H,
     ) -> Result<Result<Statement, Failure>, H::Error> {
-        self.next(bytes, history, false)
+        self.next(bytes, history, Signature::Checked)
+    }
+
+    /// As [`Self::push`], but leaves the check of the signature to the caller: what it accepts stands only once a
+    /// [`crate::Verifier`] has found nothing wrong with the [`Check`]s of it and of all before it. When one is bad, a
+    /// new audit with [`Self::push`] says what exactly is wrong and where. A failure is the one that
+    /// [`Self::push`] would have given here.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_deferring<H: History>(
+        &mut self,
+        bytes: &[u8],
+        history: &H,
+    ) -> Result<Result<(Statement, Check), Failure>, H::Error> {
+        let statement = match self.next(bytes, history, Signature::Deferred)? {
+            Ok(statement) => statement,
+            // Nothing was taken over, and a bad signature would have been found before most other faults.
+            Err(_) => match self.push(bytes, history)? {
+                Ok(statement) => statement,
+                Err(failure) => return Ok(Err(failure)),
+            },
+        };
+        Ok(self.check(statement))
+    }
+
+    /// What is left to check of the statement that was taken over last.
+    fn check(&self, statement: Statement) -> Result<(Statement, Check), Failure> {
+        let unknown = || Failure::new(Class::UnknownKey, format!("{} is not enrolled", statement.kid));
+        let key = self.state.keys.get(&statement.kid).ok_or_else(unknown)?.key.clone();
+        let check = statement.check(key);
+        Ok((statement, check))
     }
 
     /// Takes over a statement that was judged before, without its costly checks (signature and head).
@@ -69,14 +101,14 @@ impl Auditor {
         bytes: &[u8],
         history: &H,
     ) -> Result<Result<Statement, Failure>, H::Error> {
-        self.next(bytes, history, true)
+        self.next(bytes, history, Signature::JudgedBefore)
     }
 
     fn next<H: History>(
         &mut self,
         bytes: &[u8],
         history: &H,
-        again: bool,
+        signature: Signature,
     ) -> Result<Result<Statement, Failure>, H::Error> {
         let statement = match Statement::decode(bytes.to_vec()) {
             Ok(statement) => statement,
@@ -84,10 +116,11 @@ impl Auditor {
         };
         let head = self.frontier.head();
         let view = Below { state: &self.state, history, head: &head };
-        let judged = if again {
-            rules::judge_again(&view, head.size, &statement)?
-        } else {
-            rules::judge(&view, head.size, &statement)?
+        let judged = match signature {
+            Signature::Checked => rules::judge(&view, head.size, &statement)?,
+            Signature::Deferred | Signature::JudgedBefore => {
+                rules::judge_again(&view, head.size, &statement)?
+            }
         };
         let changes = match judged {
             Ok(changes) => changes,
@@ -97,7 +130,9 @@ impl Auditor {
         if let Err(failure) = foreign {
             return Ok(Err(failure));
         }
-        if !again && let Err(failure) = check_head(&statement, &head, history)? {
+        if signature != Signature::JudgedBefore
+            && let Err(failure) = check_head(&statement, &head, history)?
+        {
             return Ok(Err(failure));
         }
         if let Body::Ledger(ledger) = &statement.body {
@@ -131,6 +166,15 @@ impl Auditor {
     pub fn origin(&self) -> Option<String> {
         self.ledger.as_ref().map(|(id, name)| origin(name, id))
     }
+}
+
+/// What an audit does about the signature of a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signature {
+    Checked,
+    Deferred,
+    /// With the whole statement, which is known to be the same; its head need not be judged again either.
+    JudgedBefore,
 }
 
 /// The checkpoint origin of a ledger: `<name>/<64 hex of the genesis id>`.

@@ -122,6 +122,7 @@ mod sign1;
 mod statement;
 mod tar;
 pub mod tree;
+mod verifier;
 mod word;
 
 pub use audit::{Auditor, History, Located, origin};
@@ -139,4 +140,5 @@ pub use receipt::{MAX_RECEIPT, MAX_TRANSPARENT, Receipt, Transparent};
 pub use sign::{SignError, Signer};
 pub use statement::{CONTENT_TYPE, Draft, DraftError, MAX_STATEMENT, Statement};
 pub use tree::Head;
+pub use verifier::{Check, Verifier};
 pub use word::{identity, is_hidden, reference, split_reference};

@@ -9,6 +9,7 @@ use crate::key::{Kid, PublicKey};
 use crate::sign::{SignError, Signer};
 use crate::sign1::{EDDSA, HEAD, Sign1, is_ed25519, labelled, signing_input};
 use crate::tree::{Head, leaf_hash};
+use crate::verifier::Check;
 use crate::word;
 use ciborium::Value;
 
@@ -184,6 +185,11 @@ impl Statement {
             ));
         }
         key.verify(&self.signing_input, &self.signature)
+    }
+
+    /// The check that `key`, which is the key named, signed these bytes.
+    pub(crate) fn check(&self, key: PublicKey) -> Check {
+        Check { key, message: self.signing_input.clone(), signature: self.signature }
     }
 }
 

@@ -525,6 +525,10 @@ fn every_changed_bit_of_a_log_is_refused() {
             changed.statements[index][bit / 8] ^= 1 << (bit % 8);
             let Err((at, _)) = changed.audit() else { panic!("entry {index}, bit {bit} was not noticed") };
             assert_eq!(at, index, "entry {index}, bit {bit} was noticed only later");
+            if bit % 16 == 3 {
+                let deferred = changed.audit_deferring().err();
+                assert_eq!(deferred, changed.audit().err(), "entry {index}, bit {bit}");
+            }
         }
     }
 }

@@ -172,3 +172,19 @@ fn a_lying_store_proves_no_citation() {
     };
     assert_eq!(verdict(other), Some(Class::BrokenHead));
 }
+
+/// What is wrong with a statement is told in the same order, whenever its signature is checked.
+#[test]
+fn a_bad_signature_is_told_before_a_missing_right() {
+    let mut log = Log::new();
+    log.enrol("bob", &key(3), &["user"]);
+    let (name, body) = support::log::erase(b"gone"); // needs the role admin
+    let draft = Draft { name: &name, issuer: "bob", time: 1, head: log.head(), body: &body };
+    let mut bytes = draft.sign(&key(3)).unwrap().bytes().to_vec();
+    log.push(bytes.clone());
+    assert_eq!(log.audit_deferring().unwrap_err().1.class, Class::KeyNotAllowed);
+    *bytes.last_mut().unwrap() ^= 1;
+    *log.statements.last_mut().unwrap() = bytes;
+    assert_eq!(log.audit_deferring().unwrap_err(), log.audit().unwrap_err());
+    assert_eq!(log.audit_deferring().unwrap_err().1.class, Class::BadSignature);
+}

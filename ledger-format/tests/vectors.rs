@@ -190,6 +190,11 @@ fn log(v: &Vector) -> Result<(), Failure> {
         (Err(refused), Err(again)) => assert_eq!((refused, granted(refused)), (again, false)),
         (Ok(_), Err(again)) => panic!("a replay refuses it: {again:?}"),
     }
+    // Deferring the signatures changes neither what is refused nor why.
+    match (&audited, &log.audit_deferring()) {
+        (Ok(audited), Ok(deferred)) => assert_eq!(audited.state(), deferred.state()),
+        (audited, deferred) => assert_eq!(audited.as_ref().err(), deferred.as_ref().err()),
+    }
     match audited {
         Ok(auditor) => {
             assert_eq!(auditor.head(), v.head(""));

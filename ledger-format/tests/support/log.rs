@@ -115,6 +115,25 @@ impl Log {
         self.each(Auditor::replay)
     }
 
+    /// As [`Self::audit`], with the signatures checked together at the end.
+    pub fn audit_deferring(&self) -> Result<Auditor, (usize, Failure)> {
+        let (mut auditor, mut checks) = (Auditor::default(), Vec::new());
+        let mut next = |statement: &Vec<u8>| {
+            let (statement, check) = auditor.push_deferring(statement, self).unwrap_or_else(Err)?;
+            checks.push(check);
+            Ok::<_, Failure>(statement)
+        };
+        let refused =
+            self.statements.iter().map(&mut next).enumerate().find_map(|(at, r)| Some((at, r.err()?)));
+        match (Verifier::default().first_bad(&checks), refused) {
+            (Some(at), _) => {
+                Err((at, checks[at].key.verify(&checks[at].message, &checks[at].signature).unwrap_err()))
+            }
+            (None, Some(refused)) => Err(refused),
+            (None, None) => Ok(auditor),
+        }
+    }
+
     fn each(&self, next: Next) -> Result<Auditor, (usize, Failure)> {
         let mut auditor = Auditor::default();
         for (index, statement) in self.statements.iter().enumerate() {
