@@ -3,13 +3,17 @@
 use crate::digest::Hash;
 use crate::failure::{Class, Failure, shown};
 use base64::Engine as _;
+use curve25519_dalek::EdwardsPoint;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// A public key that a signature can be judged by: canonically encoded and not of small order.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey {
+    key: VerifyingKey,
+    kid: Kid,
+}
 
 impl PublicKey {
     /// Accepts a raw 32-byte Ed25519 public key (RFC 8032).
@@ -26,19 +30,19 @@ impl PublicKey {
         if key.is_weak() {
             return Err(weak("is weak: a point of small order, for which anyone can sign"));
         }
-        Ok(Self(key))
+        Ok(Self { key, kid: Kid::of(raw) })
     }
 
     /// The raw 32 bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 32] {
-        self.0.to_bytes()
+        self.key.to_bytes()
     }
 
     /// The key id: see [`Kid::of`].
     #[must_use]
     pub fn kid(&self) -> Kid {
-        Kid::of(self.0.as_bytes())
+        self.kid
     }
 
     /// Judges a signature by the one rule of the format: that of ed25519-dalek's `verify_strict`
@@ -47,15 +51,20 @@ impl PublicKey {
     /// # Errors
     /// [`Class::BadSignature`].
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), Failure> {
-        self.0.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| {
-            Failure::new(Class::BadSignature, format!("no valid signature of key {}", self.kid()))
-        })
+        self.key
+            .verify_strict(message, &Signature::from_bytes(signature))
+            .map_err(|_| Failure::new(Class::BadSignature, format!("no valid signature of key {}", self.kid)))
+    }
+
+    /// The key as a point of the curve, which may have a torsion part.
+    pub(crate) fn point(&self) -> EdwardsPoint {
+        self.key.to_edwards()
     }
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.kid())
+        write!(f, "PublicKey({})", self.kid)
     }
 }
 

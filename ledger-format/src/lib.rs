@@ -113,6 +113,7 @@ pub mod evidence;
 mod failure;
 mod fork;
 mod key;
+mod multiples;
 mod note;
 mod policy;
 mod receipt;

@@ -21,7 +21,7 @@ pub struct Policy {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Node {
-    Witness(WitnessKey),
+    Witness(Box<WitnessKey>),
     Group { least: usize, members: Vec<usize> },
 }
 
@@ -165,7 +165,7 @@ impl Reader {
                 if self.nodes.iter().any(same) {
                     return Err(bad("the key of this witness stands there already"));
                 }
-                self.define(name, Node::Witness(witness))
+                self.define(name, Node::Witness(Box::new(witness)))
             }
             (Some(b"group"), [name, least, members @ ..]) => self.group(name, least, members),
             (Some(b"quorum"), [name]) => {
