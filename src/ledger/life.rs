@@ -37,8 +37,8 @@ pub struct Misfit {
     pub message: String,
 }
 
-/// A start that no session ended yet.
-struct Open {
+/// A start that no session ended yet, or until now.
+pub(super) struct Begun {
     at: u64,
     start: Statement,
     events: BTreeMap<u64, EntryId>,
@@ -51,50 +51,49 @@ struct Late {
     code: &'static str,
 }
 
-impl Ledger {
-    /// Reads every statement once. `each` gets the sessions in the order in which they ended, then those that are
-    /// open; answered is what does not fit in them, by entry. Only open sessions are held in memory.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn lives(&self, each: &mut dyn FnMut(Lived)) -> Result<Vec<Misfit>> {
-        let mut open: HashMap<EntryId, Open> = HashMap::new();
-        let (mut late, mut misfits) = (Vec::new(), Vec::new());
-        self.store.scan(0..u64::MAX, &mut |at, bytes| {
-            let s = super::decode(at, bytes.to_vec())?;
-            match &s.body {
-                Body::Start(_) => {
-                    open.insert(s.id, Open { at, start: s, events: BTreeMap::new() });
-                }
-                Body::Event(event) => match open.get_mut(&event.start) {
-                    Some(of) => drop(of.events.insert(at, s.id)),
-                    None => late.push(Late { at, start: event.start, code: "session.late-event" }),
-                },
-                Body::Session(Session { life: Some(life), .. }) => {
-                    let begun = open.remove(&life.start);
-                    match &begun {
-                        Some(begun) => misfits.extend(misfits_of(begun, at, &s, life)),
-                        None => late.push(Late { at, start: life.start, code: "session.ended-twice" }),
-                    }
-                    let start = begun.map(|begun| Stated::new(begun.at, &begun.start));
-                    let (name, end) = (s.name.clone(), Some(Stated::new(at, &s)));
-                    each(Lived { name, start, events: life.events.len(), end });
-                }
-                Body::Session(_) => {
-                    let (name, end) = (s.name.clone(), Some(Stated::new(at, &s)));
-                    each(Lived { name, start: None, events: 0, end });
-                }
-                _ => {}
+/// Sessions, put together from a ledger's statements in their order. Only open sessions are held in memory.
+#[derive(Default)]
+pub(super) struct Lives {
+    open: HashMap<EntryId, Begun>,
+    late: Vec<Late>,
+    misfits: Vec<Misfit>,
+}
+
+impl Lives {
+    /// Takes the next statement. One that ends a session gives how that began; `None` within for one told at once.
+    pub(super) fn push(&mut self, at: u64, s: &Statement) -> Option<Option<Begun>> {
+        match &s.body {
+            Body::Start(_) => {
+                self.open.insert(s.id, Begun { at, start: s.clone(), events: BTreeMap::new() });
             }
-            Ok(true)
-        })?;
+            Body::Event(event) => match self.open.get_mut(&event.start) {
+                Some(of) => drop(of.events.insert(at, s.id)),
+                None => self.late.push(Late { at, start: event.start, code: "session.late-event" }),
+            },
+            Body::Session(Session { life: Some(life), .. }) => {
+                let begun = self.open.remove(&life.start);
+                match &begun {
+                    Some(begun) => self.misfits.extend(misfits_of(begun, at, s, life)),
+                    None => self.late.push(Late { at, start: life.start, code: "session.ended-twice" }),
+                }
+                return Some(begun);
+            }
+            Body::Session(_) => return Some(None),
+            _ => {}
+        }
+        None
+    }
+
+    /// What does not fit, by entry, once all statements are taken. `each` gets the sessions that are open.
+    pub(super) fn end(self, ledger: &Ledger, each: &mut dyn FnMut(Lived)) -> Result<Vec<Misfit>> {
+        let Self { open, late, mut misfits } = self;
         // Not while scanning: a store may hold its lock meanwhile.
         for late in late {
-            misfits.push(self.late(&late)?);
+            misfits.push(ledger.late(&late)?);
         }
-        let mut open: Vec<Open> = open.into_values().collect();
+        let mut open: Vec<Begun> = open.into_values().collect();
         open.sort_by_key(|open| open.at);
-        for Open { at, start, events } in open {
+        for Begun { at, start, events } in open {
             let message = format!("it has not ended; it began with entry {at}");
             misfits.push(Misfit {
                 code: "session.open",
@@ -108,6 +107,30 @@ impl Ledger {
         }
         misfits.sort_by_key(|misfit| misfit.entry);
         Ok(misfits)
+    }
+}
+
+impl Ledger {
+    /// Reads every statement once. `each` gets the sessions in the order in which they ended, then those that are
+    /// open; answered is what does not fit in them, by entry. Only open sessions are held in memory.
+    ///
+    /// # Errors
+    /// As [`Self::entry`].
+    pub fn lives(&self, each: &mut dyn FnMut(Lived)) -> Result<Vec<Misfit>> {
+        let mut lives = Lives::default();
+        self.store.scan(0..u64::MAX, &mut |at, bytes| {
+            let s = super::decode(at, bytes.to_vec())?;
+            if let Some(begun) = lives.push(at, &s) {
+                let events = match &s.body {
+                    Body::Session(Session { life: Some(life), .. }) => life.events.len(),
+                    _ => 0,
+                };
+                let start = begun.map(|begun| Stated::new(begun.at, &begun.start));
+                each(Lived { name: s.name.clone(), start, events, end: Some(Stated::new(at, &s)) });
+            }
+            Ok(true)
+        })?;
+        lives.end(self, each)
     }
 
     fn late(&self, late: &Late) -> Result<Misfit> {
@@ -165,7 +188,7 @@ impl Ledger {
     }
 }
 
-fn misfits_of(begun: &Open, at: u64, end: &Statement, life: &Life) -> Vec<Misfit> {
+fn misfits_of(begun: &Begun, at: u64, end: &Statement, life: &Life) -> Vec<Misfit> {
     let (session, start) = (begun.start.name.as_str(), begun.start.id);
     let misfit = |code, message| Misfit { code, session: session.to_owned(), start, entry: at, message };
     let own = |id: &EntryId| begun.events.values().any(|event| event == id).then_some(begun.start.id);
@@ -251,7 +274,7 @@ mod tests {
         let events = BTreeMap::from([(2, event(2)), (3, event(3)), (4, event(4))]);
         let listed = Life { start: start.id, events: vec![event(2)] };
         let end = say(4, &Body::Session(Session { life: Some(listed.clone()), ..session }));
-        let found = misfits_of(&Open { at: 1, start, events }, 5, &end, &listed);
+        let found = misfits_of(&Begun { at: 1, start, events }, 5, &end, &listed);
         let found: Vec<_> = found.iter().map(|misfit| (misfit.code, misfit.entry)).collect();
         assert_eq!(found, [("session.unlisted-event", 5), ("session.late-event", 4)]);
     }

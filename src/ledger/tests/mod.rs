@@ -193,11 +193,17 @@ impl Book {
     }
 }
 
-/// An audit. One that keeps next to nothing in memory must say the same.
+/// An audit. One that keeps next to nothing in memory must say the same, with threads or without, and so must the
+/// plain one, which looks everything up.
 fn audited(ledger: &Ledger, options: &Options) -> Report {
+    use super::audit::{Bounds, audit_within, plain};
     let report = super::audit(ledger, options, &mut |_| {}).unwrap();
-    let bounds = super::audit::Bounds { contents: 1, hashes: 0 };
-    assert_eq!(super::audit::audit_within(bounds, ledger, options, &mut |_| {}).unwrap(), report);
+    for workers in [0, 3] {
+        let bounds = Bounds { contents: 1, hashes: 0, workers };
+        assert_eq!(audit_within(bounds, ledger, options, &mut |_| {}).unwrap(), report, "{workers}");
+    }
+    let head = ledger.head().unwrap();
+    assert_eq!(plain(Bounds::usual(), ledger, head, options, &mut |_| {}).unwrap(), report);
     report
 }
 
