@@ -146,10 +146,12 @@ impl Ui {
         self.talk(&text);
     }
 
-    /// A line that shows how far some work is, while someone watches. It is gone when this value is.
+    /// A line that shows how far some work is, once it takes a while and while someone watches. It is gone when this
+    /// value is.
     pub(crate) fn progress(&self, what: &'static str) -> Progress {
-        let shown = !self.quiet && !self.json && io::stderr().is_terminal();
-        Progress { what, shown, drawn: None }
+        let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let shown = able && !self.quiet && !self.json && io::stderr().is_terminal();
+        Progress { what, shown, done: 0, began: Instant::now(), drawn: None }
     }
 
     /// Whether results are for eyes that like colour.
@@ -168,10 +170,18 @@ impl Ui {
     }
 }
 
+/// Work that is done sooner shows no line.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// A line is not drawn again sooner than that.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// See [`Ui::progress`].
 pub(crate) struct Progress {
     what: &'static str,
     shown: bool,
+    done: usize,
+    /// When the work began, or began again.
+    began: Instant,
     /// When it was drawn last.
     drawn: Option<Instant>,
 }
@@ -179,16 +189,25 @@ pub(crate) struct Progress {
 impl Progress {
     /// So much is done, of so much, if that is known.
     pub(crate) fn set(&mut self, done: usize, total: Option<usize>) {
-        let soon = self.drawn.is_some_and(|drawn| drawn.elapsed() < Duration::from_millis(100));
-        if !self.shown || soon {
+        if !self.shown {
             return;
         }
-        self.drawn = Some(Instant::now());
+        let now = Instant::now();
+        if done < self.done {
+            self.began = now;
+        }
+        self.done = done;
+        let since = |earlier: Instant| now.saturating_duration_since(earlier);
+        if self.drawn.map_or(since(self.began) < PATIENCE, |drawn| since(drawn) < PAUSE) {
+            return;
+        }
+        self.drawn = Some(now);
+        let width = width_of(io::stderr()).unwrap_or(100);
         // There is nowhere to say that this failed.
         let _ = write!(
             io::stderr().lock(),
             "\r\x1b[2K{}",
-            bar(self.what, done, total, width_of(io::stderr()).unwrap_or(100))
+            bar(self.what, done, total, since(self.began), width)
         );
     }
 }
@@ -201,14 +220,42 @@ impl Drop for Progress {
     }
 }
 
-/// `what [####    ] 12/30`, in less than `width` columns if that can be.
-fn bar(what: &str, done: usize, total: Option<usize>, width: usize) -> String {
-    let Some(total) = total.filter(|total| *total > 0) else { return format!("{what} {done}") };
+/// `what [####    ] 40% 12/30 6/s 3 s left`, in less than `width` columns: what does not fit is left out, the bar and
+/// the rate first.
+fn bar(what: &str, done: usize, total: Option<usize>, elapsed: Duration, width: usize) -> String {
+    let Some(total) = total.filter(|total| *total > 0) else { return cut(&format!("{what} {done}"), width) };
     let done = done.min(total);
-    let count = format!("{done}/{total}");
-    let room = width.saturating_sub(what.len() + count.len() + 5).min(40);
+    let (millis, hundredths) = (elapsed.as_millis().max(1), done as u128 * 100 / total as u128);
+    let rate = done as u128 * 1000 / millis;
+    let rate = if rate < 10_000 { format!("{rate}/s") } else { format!("{}k/s", rate / 1000) };
+    let left = (total - done) as u128 * millis / (done.max(1) as u128 * 1000);
+    let left = match left {
+        0..100 => format!("{left} s left"),
+        100..6000 => format!("{} min left", left.div_ceil(60)),
+        _ => format!("{} h left", left.div_ceil(3600)),
+    };
+    let (percent, count) = (format!("{hundredths}%"), format!("{done}/{total}"));
+    // Before anything is done, nothing tells how long it takes.
+    let begun = done > 0;
+    let parts = [(&percent, true), (&count, true), (&left, begun), (&rate, begun)];
+    let mut room = width.saturating_sub(what.len() + 1);
+    let [percent, count, left, rate] = parts.map(|(part, known)| {
+        let fits = known && part.len() + 1 <= room;
+        room -= if fits { part.len() + 1 } else { 0 };
+        if fits { format!(" {part}") } else { String::new() }
+    });
+    let room = room.saturating_sub(3).min(40);
     let filled = room * done / total;
-    format!("{what} [{}{}] {count}", "#".repeat(filled), " ".repeat(room - filled))
+    let bar = match room {
+        0..4 => String::new(),
+        _ => format!(" [{}{}]", "#".repeat(filled), " ".repeat(room - filled)),
+    };
+    cut(&format!("{what}{bar}{percent}{count}{rate}{left}"), width)
+}
+
+/// What of a line fits in less than `width` columns.
+fn cut(line: &str, width: usize) -> String {
+    line.chars().take(width.saturating_sub(1)).collect()
 }
 
 /// What a terminal must not get as it is, but for line ends.
@@ -277,14 +324,21 @@ mod tests {
 
     #[test]
     fn a_bar_fills_and_fits() {
-        assert_eq!(bar("lint", 0, Some(4), 20), "lint [        ] 0/4");
-        assert_eq!(bar("lint", 2, Some(4), 20), "lint [####    ] 2/4");
-        assert_eq!(bar("lint", 9, Some(4), 20), "lint [########] 4/4");
-        assert_eq!(bar("lint", 7, None, 20), "lint 7");
-        assert_eq!(bar("lint", 7, Some(0), 20), "lint 7");
+        let bar = |done, total, seconds, width| bar("lint", done, total, Duration::from_secs(seconds), width);
+        assert_eq!(bar(0, Some(4), 0, 26), "lint [           ] 0% 0/4");
+        assert_eq!(bar(2, Some(4), 2, 41), "lint [######      ] 50% 2/4 1/s 2 s left");
+        assert_eq!(bar(9, Some(4), 4, 41), "lint [###########] 100% 4/4 1/s 0 s left");
+        assert_eq!(bar(7, None, 1, 20), "lint 7");
+        assert_eq!(bar(7, Some(0), 1, 20), "lint 7");
+        let million = |width| bar(450_000, Some(1_000_000), 5, width);
+        assert_eq!(million(20), "lint 45% 6 s left");
+        assert_eq!(million(40), "lint 45% 450000/1000000 90k/s 6 s left");
+        assert_eq!(million(60), "lint [########          ] 45% 450000/1000000 90k/s 6 s left");
+        assert!(bar(1, Some(1000), 1, 80).ends_with(" 1/s 17 min left"));
+        assert!(bar(1, Some(1000), 100, 80).ends_with(" 0/s 28 h left"));
         for width in 0..200 {
-            let length = bar("lint", 500, Some(1000), width).len();
-            assert!(length < width.max(20), "{width}: {length}");
+            let length = million(width).len();
+            assert!(length < width.max(1), "{width}: {length}");
         }
     }
 

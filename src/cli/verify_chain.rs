@@ -200,7 +200,7 @@ pub(crate) fn audit_pinned(
     // A pin says what was seen; what was judged is what a whole audit has found consistent.
     let judged = pinned.as_ref().and_then(|pin| pin.judged).filter(|_| since_pin);
     let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged };
-    let report = audit(ledger, &options, &mut |_| {})?;
+    let report = watched(context, ledger, |progress| audit(ledger, &options, progress))?;
     if report.findings.is_empty() {
         let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
         let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
@@ -208,6 +208,17 @@ pub(crate) fn audit_pinned(
         context.pin_head(ledger, head, Some(head))?;
     }
     Ok((report, options))
+}
+
+/// Does work on all entries of a ledger while a line shows how far it is.
+fn watched<T>(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    work: impl FnOnce(&mut dyn FnMut(u64)) -> Result<T>,
+) -> Result<T> {
+    let total = ledger.head().ok().and_then(|head| usize::try_from(head.size).ok());
+    let mut bar = context.ui.progress("auditing");
+    work(&mut |done| bar.set(usize::try_from(done).unwrap_or(usize::MAX), total))
 }
 
 /// The note in what the auditor brought, and its head.
