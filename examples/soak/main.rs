@@ -8,10 +8,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)] // a failure here is to be loud
 #![allow(clippy::cast_precision_loss)] // figures for people
 
-mod bulk;
+#[path = "../made/mod.rs"]
+mod made;
 
-use ed25519_dalek::SigningKey;
 use ledger_format::Head;
+use made::{Plan, keys, open};
 use promptos::catalog::Catalog;
 use promptos::ledger::{self, Access, Author, Create, Ledger, Options, Rung};
 use promptos::session::{SessionRequest, plan_session};
@@ -19,22 +20,15 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// What the ledgers hold that are audited.
+const PLAN: Plan = Plan { signers: 1, prompts: 2007, size: 1100, details: true };
 /// The last quarter may be so much slower than the first, and a writer's memory may grow by so much.
 const SLOWER: f64 = 2.0;
 const LARGER: f64 = 1.25;
 /// An audit takes no more, in KiB, however large the ledger: its caches are full by then.
 const AUDIT: f64 = 18.0 * 1024.0;
-
-fn keys() -> (SigningKey, SigningKey) {
-    (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]))
-}
-
-fn open(path: &Path, access: Access) -> Ledger {
-    Ledger::open_file(path, access, PATIENCE, &mut |_| {}).expect("the ledger opens")
-}
 
 /// Peak memory of this process so far, in KiB; 0 where nobody tells.
 fn peak_memory() -> u64 {
@@ -224,11 +218,11 @@ fn soak(sessions: usize, writers: usize) -> bool {
 fn audits(sizes: &[u64]) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
-    bulk::found(&path);
+    made::found(&path);
     let mut peaks = Vec::new();
     for &size in sizes {
         let began = Instant::now();
-        bulk::grow(&path, size);
+        made::grow(&path, &PLAN, size);
         let built = began.elapsed();
         let mut command = Command::new(std::env::current_exe().unwrap());
         let child = command.arg("verify").arg(&path).arg("auditor").arg("1").stdout(Stdio::piped());
