@@ -1,23 +1,24 @@
 //! Writing: a statement is judged, signed and stored with its content, or nothing happens at all.
 
 use super::index::Documents;
+use super::pending::{Pending, Tip};
 use super::tiles::Grower;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Batch, BlobState, Hash, Head, NewBlob, Outcome, Store};
+use crate::store::{Batch, BlobState, Head, MemoryStore, NewBlob, Outcome};
 use ledger_format::evidence;
-use ledger_format::rules::{self, Change};
+use ledger_format::rules::{self, KeyRecord};
 use ledger_format::{
-    Address, Body, Checkpoint, Class, Descriptor, Draft, DraftError, Enrolment, EntryId, Failure, Kid,
-    Manifest, Previous, PublicKey, SignError, Signer, Statement,
+    Address, Body, Class, Descriptor, Draft, DraftError, Enrolment, Failure, Kid, Manifest, Previous,
+    PublicKey, SignError, Signer,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Other writers can win the race for the next index so often before we give up.
-const ATTEMPTS: usize = 100;
+pub(super) const ATTEMPTS: usize = 100;
 
 /// Who writes: the statement's author, the ledger's checkpoint key, and the author's clock.
 pub struct Author<'a> {
@@ -30,6 +31,7 @@ pub struct Author<'a> {
 }
 
 /// Content to be stored with a statement; read when it is committed, checked against its descriptor.
+#[derive(Clone)]
 pub enum Content {
     /// Bytes in memory.
     Bytes(Descriptor, Vec<u8>),
@@ -58,24 +60,25 @@ impl Content {
         }
     }
 
-    fn open(&self) -> NewBlob<'_> {
-        let source: Box<dyn Read + '_> = match self {
+    pub(super) fn open(self) -> NewBlob<'static> {
+        let descriptor = self.descriptor();
+        let (address, size) = (descriptor.blake3.0, descriptor.size);
+        let source: Box<dyn Read + Send> = match self {
             Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
             Self::File(_, path) => Box::new(Lazy::Closed(path)),
         };
-        let descriptor = self.descriptor();
-        NewBlob { address: descriptor.blake3.0, size: descriptor.size, source }
+        NewBlob { address, size, source }
     }
 }
 
 /// A file that is open only while it is read: a batch may name more files than a process can hold open.
-enum Lazy<'a> {
-    Closed(&'a Path),
+enum Lazy {
+    Closed(PathBuf),
     Open(File),
     Done,
 }
 
-impl Read for Lazy<'_> {
+impl Read for Lazy {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if let Self::Closed(path) = self {
             *self = Self::Open(File::open(path)?);
@@ -101,6 +104,13 @@ pub struct New {
     pub next_log_key: Option<Box<dyn Signer>>,
 }
 
+impl New {
+    /// Whether it changes what others in the same commit stand on: the key that signs the checkpoint, or content.
+    pub(super) fn goes_alone(&self) -> bool {
+        self.next_log_key.is_some() || matches!(self.body, Body::Erase(_))
+    }
+}
+
 /// What a new ledger is to be.
 pub struct Create<'a> {
     /// The ledger's name, `[a-z0-9.-]{1,64}`.
@@ -123,14 +133,15 @@ pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<Batch<
         nonce: create.nonce,
         previous: create.previous.clone(),
     });
-    let head = Head::empty();
+    let mut tip = Tip::empty();
+    let head = tip.head();
     let draft = Draft { name: create.name, issuer: create.identity, time: author.time, head, body: &body };
     let statement = draft.sign(author.signer).map_err(not_signed)?;
     let Ok(changes) = rules::judge(&rules::State::default(), 0, &statement);
-    let changes = changes.map_err(refused)?;
-    let empty = crate::store::MemoryStore::default();
-    let ledger = (create.name, statement.id);
-    batch(&empty, Grower::default(), &statement, &changes, &Documents::default(), author.log_key, ledger)
+    let (changes, id) = (changes.map_err(refused)?, statement.id);
+    let nothing = MemoryStore::default();
+    let mut first = Pending::one(&nothing, &mut tip, statement, &changes, &Documents::default())?;
+    first.batch(&mut tip, author.log_key, (create.name, id))
 }
 
 impl Ledger {
@@ -139,13 +150,18 @@ impl Ledger {
     /// # Errors
     /// Failed, when the key is not enrolled here or was revoked.
     pub fn identity_of(&self, kid: &Kid) -> Result<String> {
-        let record = self.key(kid)?.ok_or_else(|| {
+        Ok(self.active(kid, self.key(kid)?)?.identity)
+    }
+
+    /// The record of a key that may still sign.
+    pub(super) fn active(&self, kid: &Kid, record: Option<KeyRecord>) -> Result<KeyRecord> {
+        let record = record.ok_or_else(|| {
             Error::failed(format!("the key {kid} is not enrolled in the ledger '{}'", self.name()))
                 .hint("an admin enrols it: promptos key add FILE.pub --identity NAME --role user")
                 .hint("or choose an enrolled key with --key; 'promptos key list' shows them")
         })?;
         match record.revoked {
-            None => Ok(record.identity),
+            None => Ok(record),
             Some(entry) => Err(Error::failed(format!("the key {kid} was revoked by entry {entry}"))
                 .hint("choose another key with --key; 'promptos key list' shows which are active")),
         }
@@ -179,7 +195,6 @@ impl Ledger {
     /// holder does not sign, integrity when the store's tree is damaged; nothing is stored then.
     pub fn append(&self, author: &Author<'_>, new: &New) -> Result<super::Entry> {
         let documents = new_documents(new)?;
-        self.refuse_erased(new, &documents)?;
         for _ in 0..ATTEMPTS {
             let head = self.head()?;
             match self.try_append(author, new, &documents, head) {
@@ -193,25 +208,7 @@ impl Ledger {
                 },
             }
         }
-        Err(Error::unavailable("other writers kept appending first; nothing was recorded").hint("try again"))
-    }
-
-    /// What was erased is never stored again, not inside evidence either.
-    fn refuse_erased(&self, new: &New, documents: &Documents) -> Result<()> {
-        let own = new.contents.iter().map(|content| (content.descriptor().blake3, content.name(&new.body)));
-        let inside = documents.evidence.iter().flat_map(|(tar, evidence)| {
-            evidence.blobs.keys().map(move |address| (*address, format!("a part of the evidence {tar}")))
-        });
-        for (address, name) in own.chain(inside) {
-            if self.blob_state(&address)? == BlobState::Erased {
-                return Err(Error::failed(format!(
-                    "{name} is content that was erased from this ledger, and it is never stored again"
-                ))
-                .hint(format!("it is {address}"))
-                .hint("leave it out; a prompt's text changes with a new version"));
-            }
-        }
-        Ok(())
+        Err(others_first())
     }
 
     /// One attempt on top of `head`; `None` when another writer was first.
@@ -222,27 +219,12 @@ impl Ledger {
         documents: &Documents,
         head: Head,
     ) -> Result<Option<super::Entry>> {
-        let issuer = self.identity_of(&Kid::of(&author.signer.public_key()))?;
-        let grower = Grower::resume(&*self.store, head)?;
-        let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
-        if log_key != self.checkpoint_key()? {
-            return Err(Error::integrity("the log key beside the ledger is not the ledger's checkpoint key")
-                .hint("restore log.key from the copy that belongs to this ledger"));
-        }
-        let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
-        let statement = draft.sign(author.signer).map_err(not_signed)?;
-        let view = index::IndexView(&*self.store);
-        let changes = rules::judge(&view, head.size, &statement)?.map_err(refused)?;
-        rules::check_foreign(&statement, &self.id()).map_err(refused)?;
-        let identity = (self.name(), self.id());
+        let mut tip = Tip::of(&*self.store, head)?;
+        let mut pending = Pending::on(head);
+        let entry = pending.add(self, None, &mut tip, author, new, documents)?;
         let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-        let mut batch = batch(&*self.store, grower, &statement, &changes, documents, log_key, identity)?;
-        for address in &batch.erase {
-            batch.index.extend(self.rows_of_document(&Address(*address))?.into_iter().map(|row| (row, None)));
-        }
-        batch.blobs = new.contents.iter().map(Content::open).collect();
+        let batch = pending.batch(&mut tip, log_key, (self.name(), self.id()))?;
         let stored = self.store.commit(batch);
-        let entry = super::Entry { index: head.size, statement };
         match stored {
             Ok(Outcome::Done) => Ok(Some(entry)),
             Ok(Outcome::Conflict(_)) => Ok(None),
@@ -253,14 +235,48 @@ impl Ledger {
         }
     }
 
-    fn holds(&self, entry: &super::Entry) -> bool {
+    /// The contents that the store does not have yet. What was erased is never stored again, not inside evidence
+    /// either.
+    pub(super) fn unknown_contents<'a>(
+        &self,
+        new: &'a New,
+        documents: &Documents,
+    ) -> Result<Vec<&'a Content>> {
+        let refuse = |address: &Address, name: String| {
+            Error::failed(format!(
+                "{name} is content that was erased from this ledger, and it is never stored again"
+            ))
+            .hint(format!("it is {address}"))
+            .hint("leave it out; a prompt's text changes with a new version")
+        };
+        let mut unknown = Vec::new();
+        for content in &new.contents {
+            let Descriptor { blake3, size, .. } = content.descriptor();
+            match self.blob_state(blake3)? {
+                BlobState::Erased => return Err(refuse(blake3, content.name(&new.body))),
+                BlobState::Present(here) if here == *size => {}
+                // The store refuses another size.
+                BlobState::Present(_) | BlobState::Missing => unknown.push(content),
+            }
+        }
+        for (tar, evidence) in &documents.evidence {
+            for address in evidence.blobs.keys() {
+                if self.blob_state(address)? == BlobState::Erased {
+                    return Err(refuse(address, format!("a part of the evidence {tar}")));
+                }
+            }
+        }
+        Ok(unknown)
+    }
+
+    pub(super) fn holds(&self, entry: &super::Entry) -> bool {
         let stored = self.store.statement(entry.index);
         stored.is_ok_and(|stored| stored.as_deref() == Some(entry.statement.bytes()))
     }
 
     /// The rows that follow from a manifest or from evidence. They go with it: an erased list is not to be
     /// read out of the index, and an index written anew would not have them.
-    fn rows_of_document(&self, address: &Address) -> Result<Vec<Vec<u8>>> {
+    pub(super) fn rows_of_document(&self, address: &Address) -> Result<Vec<Vec<u8>>> {
         let mut rows = Vec::new();
         for entry in self.naming(address)? {
             let statement = &entry.statement;
@@ -301,7 +317,7 @@ impl Ledger {
                 "the tree cannot be rebuilt: the entries do not lead to the ledger's head",
             ));
         }
-        let (tiles, checkpoint) = (grower.into_tiles(), self.signed_checkpoint()?);
+        let (tiles, checkpoint) = (grower.take_tiles(), self.signed_checkpoint()?);
         let batch = Batch { expect: head.size, root: head.root, tiles, checkpoint, ..Batch::default() };
         match self.store.commit(batch)? {
             Outcome::Done => Ok(()),
@@ -311,7 +327,7 @@ impl Ledger {
 }
 
 /// The documents that the body names, from the new contents; they must hold before anything is signed.
-fn new_documents(new: &New) -> Result<Documents> {
+pub(super) fn new_documents(new: &New) -> Result<Documents> {
     let mut documents = Documents::default();
     let bytes = |address: Address| {
         new.contents.iter().find_map(|content| match content {
@@ -335,40 +351,12 @@ fn new_documents(new: &New) -> Result<Documents> {
     Ok(documents)
 }
 
-/// Everything that appending `statement` changes, but for blobs.
-pub(super) fn batch(
-    store: &dyn Store,
-    mut grower: Grower,
-    statement: &Statement,
-    changes: &[Change],
-    documents: &Documents,
-    log_key: &dyn Signer,
-    (name, ledger): (&str, EntryId),
-) -> Result<Batch<'static>> {
-    let at = grower.head().size;
-    grower.push(statement.id.0);
-    let head = grower.head();
-    let checkpoint = Checkpoint { origin: ledger_format::origin(name, &ledger), head };
-    let mut rows = index::statement_rows(at, statement, documents);
-    rows.extend(index::change_rows(&index::IndexView(store), at, changes)?);
-    let erase = changes.iter().filter_map(|change| match change {
-        Change::Erase(address) => Some(address.0),
-        _ => None,
-    });
-    Ok(Batch {
-        expect: at,
-        statements: vec![statement.bytes().to_vec()],
-        tiles: grower.into_tiles(),
-        root: head.root,
-        checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
-        index: rows.into_iter().map(|(key, value)| (key, Some(value))).collect(),
-        blobs: Vec::new(),
-        erase: erase.collect::<Vec<Hash>>(),
-    })
+pub(super) fn others_first() -> Error {
+    Error::unavailable("other writers kept appending first; nothing was recorded").hint("try again")
 }
 
 /// The store knows content by its address; a person knows the file.
-fn name_file(error: Error, new: &New) -> Error {
+pub(super) fn name_file(error: Error, new: &New) -> Error {
     let said = error.to_string();
     let file = new.contents.iter().find_map(|content| match content {
         Content::File(descriptor, path) if said.contains(&descriptor.blake3.to_string()) => Some(path),
@@ -380,7 +368,7 @@ fn name_file(error: Error, new: &New) -> Error {
     }
 }
 
-fn not_signed(error: DraftError) -> Error {
+pub(super) fn not_signed(error: DraftError) -> Error {
     match error {
         DraftError::Invalid(failure) => refused(failure),
         DraftError::Signer(SignError(why)) => Error::unavailable(format!("nothing was signed: {why}")),
@@ -388,7 +376,7 @@ fn not_signed(error: DraftError) -> Error {
 }
 
 /// A statement that we may not make is a person's mistake and not a damaged ledger.
-fn refused(failure: Failure) -> Error {
+pub(super) fn refused(failure: Failure) -> Error {
     let kind = if failure.class == Class::RefRebound { Kind::Findings } else { Kind::Failed };
     Error::new(kind, format!("the ledger refuses this: {}", failure.detail))
 }

@@ -149,12 +149,13 @@ pub(crate) fn manifest_of(body: &Body) -> Option<Address> {
     .map(|descriptor| descriptor.blake3)
 }
 
-/// The rows that an accepted statement's changes write, given the records as they stand before it.
+/// The rows that an accepted statement's changes write, given the records as they stand before it; and the records
+/// that it changes, as they stand after it.
 pub(crate) fn change_rows<V: View<Error = Error>>(
     view: &V,
     index: u64,
     changes: &[Change],
-) -> Result<Vec<Row>> {
+) -> Result<(Vec<Row>, Vec<KeyRecord>)> {
     // A statement may change one key twice (it signs, and it ends): the records are changed first.
     let mut state = ledger_format::rules::State::default();
     for change in changes {
@@ -176,12 +177,19 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
             _ => {}
         }
     }
-    Ok(rows)
+    Ok((rows, state.keys.into_values().collect()))
 }
 
 pub(crate) fn ref_row(reference: &str, content: &Address, index: u64) -> Row {
     let value = [content.0.as_slice(), &index.to_be_bytes()].concat();
     (key(Table::Ref, &[reference.as_bytes(), &[0]]), value)
+}
+
+/// The checkpoint key in force.
+pub(crate) fn checkpoint_key(store: &dyn Store) -> Result<PublicKey> {
+    let value = store.index_get(&key(Table::CheckpointKey, &[]))?;
+    let raw: Option<[u8; 32]> = value.and_then(|value| value.try_into().ok());
+    raw.and_then(|raw| PublicKey::new(&raw).ok()).ok_or_else(|| damaged("the checkpoint key"))
 }
 
 pub(crate) fn checkpoint_key_row(public: &PublicKey) -> Row {

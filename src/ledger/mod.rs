@@ -4,6 +4,7 @@ mod anchor;
 mod append;
 mod audit;
 mod below;
+mod bulk;
 mod checks;
 mod contents;
 pub mod doctor;
@@ -15,6 +16,7 @@ mod held;
 mod index;
 mod life;
 mod pass;
+mod pending;
 mod pin;
 mod publish;
 mod published;
@@ -160,9 +162,7 @@ impl Ledger {
     /// # Errors
     /// When the store cannot be read.
     pub fn checkpoint_key(&self) -> Result<PublicKey> {
-        let value = self.store.index_get(&index::key(index::Table::CheckpointKey, &[]))?;
-        let raw: Option<[u8; 32]> = value.and_then(|value| value.try_into().ok());
-        raw.and_then(|raw| PublicKey::new(&raw).ok()).ok_or_else(|| index::damaged("the checkpoint key"))
+        index::checkpoint_key(&*self.store)
     }
 
     /// The statement at `index`, `None` beyond the head.

@@ -133,7 +133,7 @@ fn tree_of(ledger: &Ledger, head: Head) -> Result<Vec<(crate::store::TileId, Vec
         return Err(Error::integrity("the ledger's entries do not lead to its head; nothing was published")
             .hint("promptos verify-chain tells what is damaged"));
     }
-    Ok(grower.into_tiles())
+    Ok(grower.take_tiles())
 }
 
 /// A directory that is new, empty, or has an earlier state of the same ledger.

@@ -1,7 +1,7 @@
 //! The tiles that an append changes.
 
 use crate::error::{Error, Result};
-use crate::store::nodes::{HEIGHT, Tiles, WIDTH, missing};
+use crate::store::nodes::{HEIGHT, TILE, Tiles, WIDTH, missing};
 use crate::store::{Hash, Head, Store, TileId};
 use ledger_format::tree::Frontier;
 use std::collections::BTreeMap;
@@ -48,8 +48,14 @@ impl Grower {
         self.frontier.head()
     }
 
-    /// The tiles at the right edge, as they are now.
-    pub(crate) fn into_tiles(self) -> Vec<(TileId, Vec<u8>)> {
-        self.tiles.into_iter().collect()
+    /// The tiles that changed, and those at the right edge, as they are now.
+    pub(crate) fn take_tiles(&mut self) -> Vec<(TileId, Vec<u8>)> {
+        let tiles = std::mem::take(&mut self.tiles);
+        self.tiles = tiles
+            .iter()
+            .filter(|(_, hashes)| hashes.len() < TILE)
+            .map(|(id, hashes)| (*id, hashes.clone()))
+            .collect();
+        tiles.into_iter().collect()
     }
 }

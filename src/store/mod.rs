@@ -58,7 +58,7 @@ pub struct NewBlob<'a> {
     pub size: u64,
     /// The content, read once, from its beginning, in flat memory, and to its end before the next one. It may read from the store, but not write
     /// to it: a store may hold its write lock meanwhile.
-    pub source: Box<dyn Read + 'a>,
+    pub source: Box<dyn Read + Send + 'a>,
 }
 
 /// Everything that one append changes.

@@ -1,10 +1,9 @@
 //! What an audit takes from behind itself: long ledgers whose authors knew old heads and cite old entries, on stores
 //! whose tree, index or contents are not what they should be.
 
-use super::super::append::batch;
 use super::super::audit::{Bounds, audit_within};
 use super::super::index::{self, Documents, Table};
-use super::super::tiles::Grower;
+use super::super::pending::{Pending, Tip};
 use super::*;
 use crate::store::{Content as Stored, NewBlob};
 use ledger_format::rules::Change;
@@ -25,11 +24,11 @@ impl Book {
             Draft { name: &new.name, issuer: &issuer, time: 1_700_000_000, head: known, body: &new.body };
         let statement = draft.sign(signer).unwrap();
         let changes = [Change::Signed(kid(signer), head.size)];
-        let grower = Grower::resume(store, head).unwrap();
+        let mut tip = Tip::of(store, head).unwrap();
         let identity = (self.ledger.name(), self.ledger.id());
         let documents = Documents::default();
-        let mut batch =
-            batch(store, grower, &statement, &changes, &documents, &self.log_key, identity).unwrap();
+        let mut pending = Pending::one(store, &mut tip, statement, &changes, &documents).unwrap();
+        let mut batch = pending.batch(&mut tip, &self.log_key, identity).unwrap();
         let blobs = new.contents.iter().map(|content| match content {
             Content::Bytes(described, bytes) => NewBlob {
                 address: described.blake3.0,

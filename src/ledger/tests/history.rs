@@ -12,7 +12,15 @@ pub(super) const CACHES: [usize; 2] = [8 << 20, 0];
 
 /// One thing that is done to a ledger.
 enum Step {
-    Append { by: u8, new: Box<New> },
+    Append {
+        by: u8,
+        new: Box<New>,
+    },
+    /// In one commit.
+    AppendAll {
+        by: u8,
+        new: Vec<New>,
+    },
     LoseIndex,
     RebuildIndex,
     Scrub,
@@ -68,6 +76,8 @@ impl History {
             new.contents.push(Content::Bytes(evidence, tar));
         }
         history.append("a run with evidence from elsewhere", FOUNDER, new);
+        let many = (0..5).map(|n| history.book.session(n % 3, n == 1)).collect();
+        history.step("many sessions at once", Step::AppendAll { by: 2, new: many });
         history.append("an import", 2, import(b"an old session log"));
         history.append("an erasure", FOUNDER, erase(Address::of(&large(3))));
         history.step("a scrub", Step::Scrub);
@@ -137,6 +147,11 @@ impl History {
                 let (signer, log_key) = (key(*by), key(self.log_keys[step]));
                 let author = Author { signer: &signer, log_key: &log_key, time: 1_700_000_000 };
                 ledger.append(&author, new).map(drop)
+            }
+            Step::AppendAll { by, new } => {
+                let (signer, log_key) = (key(*by), key(self.log_keys[step]));
+                let author = Author { signer: &signer, log_key: &log_key, time: 1_700_000_000 };
+                ledger.append_all(&author, &mut new.iter().map(|new| Ok(again(new))), &mut |_| {})
             }
             Step::LoseIndex => ledger.store.replace_index(&mut std::iter::empty()),
             Step::RebuildIndex => ledger.rebuild_index(),

@@ -4,6 +4,7 @@
 mod append;
 mod audit;
 mod behind;
+mod bulk;
 mod faults;
 mod held;
 mod history;
@@ -132,6 +133,15 @@ impl Book {
         self.ledger.append(&author, new)
     }
 
+    /// Appends all in commits of so many; what was stored, and the error that ended it.
+    fn append_in(&self, at_once: usize, signer: &SigningKey, all: Vec<New>) -> (Vec<Entry>, Option<Error>) {
+        let author = Author { signer, log_key: &self.log_key, time: 1_700_000_000 };
+        let mut stored = Vec::new();
+        let mut told = |entry| stored.push(entry);
+        let ended = self.ledger.append_in(at_once, &author, &mut all.into_iter().map(Ok), &mut told);
+        (stored, ended.err())
+    }
+
     fn head(&self) -> Head {
         self.ledger.head().unwrap()
     }
@@ -231,6 +241,13 @@ fn manifest(n: u8, kept: bool) -> (Descriptor, Vec<Content>) {
         contents.extend(texts.into_iter().map(|t| Content::Bytes(Descriptor::of(&t, "text/plain"), t)));
     }
     (described, contents)
+}
+
+/// The same to be said again; not what brings a key.
+fn again(new: &New) -> New {
+    assert!(new.next_log_key.is_none());
+    let New { name, body, contents, .. } = new;
+    New { name: name.clone(), body: body.clone(), contents: contents.clone(), next_log_key: None }
 }
 
 fn change(change: KeyChange) -> New {

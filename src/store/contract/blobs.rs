@@ -1,7 +1,7 @@
 //! What becomes of blobs.
 
 use super::*;
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(super) fn blob_sizes(store: &dyn Store, piece: usize) {
     let sizes = [0, 1, piece - 1, piece, piece + 1, 2 * piece, 5 * piece + 17];
@@ -43,26 +43,26 @@ pub(super) fn blob_sizes(store: &dyn Store, piece: usize) {
 struct InTurn<'a> {
     content: &'a [u8],
     place: usize,
-    turn: &'a Cell<usize>,
+    turn: &'a AtomicUsize,
 }
 
 impl Read for InTurn<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         assert!(
-            (self.place..=self.place + 1).contains(&self.turn.get()),
+            (self.place..=self.place + 1).contains(&self.turn.load(Ordering::Relaxed)),
             "source {} out of turn",
             self.place
         );
         let read = self.content.read(buffer)?;
         if read == 0 {
-            self.turn.set(self.place + 1);
+            self.turn.store(self.place + 1, Ordering::Relaxed);
         }
         Ok(read)
     }
 }
 
 pub(super) fn sources_are_read_one_after_the_other(store: &dyn Store) {
-    let turn = Cell::new(0);
+    let turn = AtomicUsize::new(0);
     let contents: Vec<Vec<u8>> = (0..300_u32).map(|n| n.to_be_bytes().repeat(n as usize)).collect();
     let mut next = more(store);
     for (place, content) in contents.iter().enumerate() {
@@ -70,7 +70,7 @@ pub(super) fn sources_are_read_one_after_the_other(store: &dyn Store) {
         next.blobs.push(NewBlob { address: address(content), size: content.len() as u64, source });
     }
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
-    assert_eq!(turn.get(), contents.len());
+    assert_eq!(turn.into_inner(), contents.len());
     assert!(contents.iter().all(|content| bytes_of(store, &address(content)).1 == *content));
 }
 
@@ -99,7 +99,7 @@ pub(super) fn bad_blobs_spoil_the_batch(store: &dyn Store) {
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     let before = dump(store).unwrap();
 
-    let with = |address: Hash, size: u64, source: Box<dyn Read>| NewBlob { address, size, source };
+    let with = |address: Hash, size: u64, source: Box<dyn Read + Send>| NewBlob { address, size, source };
     let size = good.len() as u64;
     let source = || Box::new(io::Cursor::new(good.clone()));
     let cases: Vec<(&str, NewBlob<'_>, &str)> = vec![

@@ -139,7 +139,7 @@ impl Change<'_> {
 }
 
 /// A source is the caller's code, so its panics are not the engine's.
-struct Outside<'a>(Box<dyn Read + 'a>);
+struct Outside<'a>(Box<dyn Read + Send + 'a>);
 
 impl Read for Outside<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,0 +1,308 @@
+//! Statements that are signed and not yet stored: each is judged on top of those before it, and all of them go into
+//! one commit.
+
+use super::append::{Author, Content, New, not_signed, refused};
+use super::index::{self, Documents, IndexView};
+use super::tiles::Grower;
+use super::{Entry, Ledger};
+use crate::error::{Error, Result};
+use crate::store::{
+    Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, visit_rows,
+};
+use ledger_format::rules::{self, Binding, Change, KeyRecord, View};
+use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, PublicKey, Signer, Statement};
+use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
+
+/// Where the next statement goes: the head that its author knows, and the keys as they stand there.
+pub(super) struct Tip {
+    grower: Grower,
+    /// Of those that were asked for.
+    keys: BTreeMap<Kid, KeyRecord>,
+}
+
+impl Tip {
+    /// That of a store at this head.
+    pub(super) fn of(store: &dyn Store, head: Head) -> Result<Self> {
+        Ok(Self { grower: Grower::resume(store, head)?, keys: BTreeMap::new() })
+    }
+
+    /// That of a ledger without entries.
+    pub(super) fn empty() -> Self {
+        Self { grower: Grower::default(), keys: BTreeMap::new() }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.grower.head()
+    }
+}
+
+/// What waits to be stored.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// The index of the first of `statements`.
+    from: u64,
+    statements: Vec<Vec<u8>>,
+    index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    contents: BTreeMap<Hash, Content>,
+    erase: Vec<Hash>,
+}
+
+impl Pending {
+    /// Nothing yet, on top of this head.
+    pub(super) fn on(head: Head) -> Self {
+        Self { from: head.size, ..Self::default() }
+    }
+
+    /// Signs and judges one more statement. Nothing is changed when it is refused.
+    pub(super) fn add(
+        &mut self,
+        ledger: &Ledger,
+        below: Option<&Pending>,
+        tip: &mut Tip,
+        author: &Author<'_>,
+        new: &New,
+        documents: &Documents,
+    ) -> Result<Entry> {
+        let head = tip.head();
+        let unknown = ledger.unknown_contents(new, documents)?;
+        let view = Sight { store: Staged { base: &*ledger.store, below, top: self }, keys: &tip.keys };
+        let kid = Kid::of(&author.signer.public_key());
+        let issuer = ledger.active(&kid, view.key(&kid)?)?.identity;
+        let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
+        if log_key != index::checkpoint_key(&view.store)? {
+            return Err(Error::integrity("the log key beside the ledger is not the ledger's checkpoint key")
+                .hint("restore log.key from the copy that belongs to this ledger"));
+        }
+        let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
+        let statement = draft.sign(author.signer).map_err(not_signed)?;
+        // Signing has checked the signature, by the key of this very record.
+        let changes = rules::judge_again(&view, head.size, &statement)?.map_err(refused)?;
+        rules::check_foreign(&statement, &ledger.id()).map_err(refused)?;
+        let entry = Entry { index: head.size, statement };
+        let derived = Derived::of(&view, &entry, &changes, documents)?;
+        let gone = changes.iter().filter_map(erased).map(|address| ledger.rows_of_document(&address));
+        let gone = gone.collect::<Result<Vec<_>>>()?;
+        self.put(tip, &entry, &changes, derived);
+        self.index.extend(gone.into_iter().flatten().map(|row| (row, None)));
+        for content in unknown {
+            self.contents.entry(content.descriptor().blake3.0).or_insert_with(|| content.clone());
+        }
+        Ok(entry)
+    }
+
+    /// Takes in a statement that was judged.
+    fn put(&mut self, tip: &mut Tip, entry: &Entry, changes: &[Change], derived: Derived) {
+        self.statements.push(entry.statement.bytes().to_vec());
+        self.index.extend(derived.rows.into_iter().map(|(key, value)| (key, Some(value))));
+        self.erase.extend(changes.iter().filter_map(erased).map(|address| address.0));
+        tip.keys.extend(derived.keys.into_iter().map(|record| (record.key.kid(), record)));
+        tip.grower.push(entry.statement.id.0);
+    }
+
+    /// One statement that was judged already, or whose place nobody judges.
+    pub(super) fn one(
+        store: &dyn Store,
+        tip: &mut Tip,
+        statement: Statement,
+        changes: &[Change],
+        documents: &Documents,
+    ) -> Result<Self> {
+        let entry = Entry { index: tip.head().size, statement };
+        let derived = Derived::of(&IndexView(store), &entry, changes, documents)?;
+        let mut pending = Self::on(tip.head());
+        pending.put(tip, &entry, changes, derived);
+        Ok(pending)
+    }
+
+    /// Everything as one batch, with the checkpoint of the head that it leads to. Only the contents are gone then.
+    pub(super) fn batch(
+        &mut self,
+        tip: &mut Tip,
+        log_key: &dyn Signer,
+        (name, ledger): (&str, EntryId),
+    ) -> Result<Batch<'static>> {
+        let head = tip.head();
+        let checkpoint = Checkpoint { origin: ledger_format::origin(name, &ledger), head };
+        Ok(Batch {
+            expect: self.from,
+            statements: self.statements.clone(),
+            tiles: tip.grower.take_tiles(),
+            root: head.root,
+            checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
+            index: self.index.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            blobs: std::mem::take(&mut self.contents).into_values().map(Content::open).collect(),
+            erase: self.erase.clone(),
+        })
+    }
+}
+
+fn erased(change: &Change) -> Option<Address> {
+    match change {
+        Change::Erase(address) => Some(*address),
+        _ => None,
+    }
+}
+
+/// What follows from one statement.
+struct Derived {
+    rows: Vec<index::Row>,
+    keys: Vec<KeyRecord>,
+}
+
+impl Derived {
+    fn of<V: View<Error = Error>>(
+        view: &V,
+        entry: &Entry,
+        changes: &[Change],
+        documents: &Documents,
+    ) -> Result<Self> {
+        let mut rows = index::statement_rows(entry.index, &entry.statement, documents);
+        let (changed, keys) = index::change_rows(view, entry.index, changes)?;
+        rows.extend(changed);
+        Ok(Self { rows, keys })
+    }
+}
+
+/// What the rules see.
+struct Sight<'a> {
+    store: Staged<'a>,
+    keys: &'a BTreeMap<Kid, KeyRecord>,
+}
+
+impl View for Sight<'_> {
+    type Error = Error;
+
+    fn key(&self, kid: &Kid) -> Result<Option<KeyRecord>> {
+        match self.keys.get(kid) {
+            Some(record) => Ok(Some(record.clone())),
+            None => IndexView(&self.store).key(kid),
+        }
+    }
+
+    fn binding(&self, reference: &str) -> Result<Binding> {
+        IndexView(&self.store).binding(reference)
+    }
+
+    fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>> {
+        IndexView(&self.store).cited(id)
+    }
+
+    fn has_snapshot(&self, name: &str) -> Result<bool> {
+        IndexView(&self.store).has_snapshot(name)
+    }
+
+    fn active_admins(&self) -> Result<u64> {
+        IndexView(&self.store).active_admins()
+    }
+
+    fn signed_checkpoints(&self, kid: &Kid) -> Result<bool> {
+        IndexView(&self.store).signed_checkpoints(kid)
+    }
+}
+
+/// A store with what is pending on top of it. What `below` holds may be in the store already.
+struct Staged<'a> {
+    base: &'a dyn Store,
+    below: Option<&'a Pending>,
+    top: &'a Pending,
+}
+
+impl Staged<'_> {
+    /// The newest first.
+    fn layers(&self) -> impl Iterator<Item = &Pending> {
+        std::iter::once(self.top).chain(self.below)
+    }
+}
+
+impl Store for Staged<'_> {
+    fn head(&self) -> Result<Option<Head>> {
+        self.base.head()
+    }
+
+    fn checkpoint(&self) -> Result<Option<Vec<u8>>> {
+        self.base.checkpoint()
+    }
+
+    fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        for layer in self.layers() {
+            let at = index.checked_sub(layer.from).and_then(|at| usize::try_from(at).ok());
+            if let Some(statement) = at.and_then(|at| layer.statements.get(at)) {
+                return Ok(Some(statement.clone()));
+            }
+        }
+        self.base.statement(index)
+    }
+
+    fn scan(&self, range: Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
+        self.base.scan(range, visit)
+    }
+
+    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
+        self.base.tile(id)
+    }
+
+    fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.layers().find_map(|layer| layer.index.get(key)) {
+            Some(value) => Ok(value.clone()),
+            None => self.base.index_get(key),
+        }
+    }
+
+    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
+        let mut changed: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
+        for layer in self.layers() {
+            let rows = layer.index.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+            for (key, value) in rows.take_while(|(key, _)| key.starts_with(prefix)) {
+                changed.entry(key).or_insert(value.as_deref());
+            }
+        }
+        if changed.is_empty() {
+            return self.base.index_scan(prefix, reverse, visit);
+        }
+        let mut rows = BTreeMap::new();
+        self.base.index_scan(prefix, false, &mut |key, value| {
+            rows.insert(key.to_vec(), value.to_vec());
+            Ok(true)
+        })?;
+        for (key, value) in changed {
+            match value {
+                Some(value) => rows.insert(key.to_vec(), value.to_vec()),
+                None => rows.remove(key),
+            };
+        }
+        visit_rows(&rows, prefix, reverse, visit)
+    }
+
+    fn replace_index(&self, _: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
+        Err(read_only())
+    }
+
+    fn blob_state(&self, address: &Hash) -> Result<BlobState> {
+        self.base.blob_state(address)
+    }
+
+    fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
+        self.base.read_blob(address, sink)
+    }
+
+    fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
+        self.base.blobs(visit)
+    }
+
+    fn commit(&self, _: Batch<'_>) -> Result<Outcome> {
+        Err(read_only())
+    }
+
+    fn unscrubbed(&self) -> Result<bool> {
+        self.base.unscrubbed()
+    }
+
+    fn scrub(&mut self) -> Result<()> {
+        Err(read_only())
+    }
+}
+
+fn read_only() -> Error {
+    Error::bug("what is pending is only looked into")
+}
