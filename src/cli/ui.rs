@@ -240,7 +240,7 @@ fn bar(what: &str, done: usize, total: Option<usize>, elapsed: Duration, width: 
     let parts = [(&percent, true), (&count, true), (&left, begun), (&rate, begun)];
     let mut room = width.saturating_sub(what.len() + 1);
     let [percent, count, left, rate] = parts.map(|(part, known)| {
-        let fits = known && part.len() + 1 <= room;
+        let fits = known && part.len() < room;
         room -= if fits { part.len() + 1 } else { 0 };
         if fits { format!(" {part}") } else { String::new() }
     });
