@@ -1,11 +1,10 @@
 //! The blobs that the format itself defines: details and manifests. Both begin with a random salt, so
 //! that nothing guessable can be confirmed from its digest, and both can be erased.
 
-use crate::cbor::{self, Fields, map};
+use crate::cbor::{self, Fields, Item, map};
 use crate::digest::{Address, Descriptor};
 use crate::failure::{Class, Failure, shown};
 use crate::word::reference;
-use ciborium::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// The media type of details.
@@ -30,12 +29,11 @@ impl Details {
     /// The blob.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let fields =
-            self.fields.iter().map(|(name, text)| (Value::from(name.as_str()), Value::from(text.as_str())));
-        cbor::encode(map([
-            ("v", Some(Value::from(1))),
-            ("salt", Some(cbor::bytes(&self.salt))),
-            ("fields", Some(Value::Map(fields.collect()))),
+        let fields = self.fields.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into()));
+        cbor::encode(&map([
+            ("v", Some(1u64.into())),
+            ("salt", Some(Item::Bytes(&self.salt))),
+            ("fields", Some(Item::Map(fields.collect()))),
         ]))
     }
 
@@ -49,8 +47,11 @@ impl Details {
         let texts = fields.take("fields")?;
         fields.end()?;
         let bad = || Failure::malformed("the details blob has a field that is not text");
-        let texts = texts.into_map().map_err(|_| bad())?;
-        let pair = |(name, text): (Value, Value)| Some((name.into_text().ok()?, text.into_text().ok()?));
+        let texts = texts.into_map().ok_or_else(bad)?;
+        let pair = |pair: (Item<'_>, Item<'_>)| match pair {
+            (Item::Text(name), Item::Text(text)) => Some((name.to_owned(), text.to_owned())),
+            _ => None,
+        };
         let texts = texts.into_iter().map(pair).collect::<Option<BTreeMap<_, _>>>();
         Ok(Self { salt, fields: texts.ok_or_else(bad)? })
     }
@@ -84,18 +85,10 @@ impl Manifest {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut files: Vec<_> = self.files.iter().collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let file = |file: &&ManifestFile| {
-            map([
-                ("path", Some(Value::from(file.path.as_str()))),
-                ("ref", file.reference.as_deref().map(Value::from)),
-                ("content", Some(cbor::descriptor(&file.content))),
-                ("kept", Some(Value::Bool(file.kept))),
-            ])
-        };
-        cbor::encode(map([
-            ("v", Some(Value::from(1))),
-            ("salt", Some(cbor::bytes(&self.salt))),
-            ("files", Some(Value::Array(files.iter().map(file).collect()))),
+        cbor::encode(&map([
+            ("v", Some(1u64.into())),
+            ("salt", Some(Item::Bytes(&self.salt))),
+            ("files", Some(Item::Array(files.into_iter().map(write_file).collect()))),
         ]))
     }
 
@@ -138,13 +131,22 @@ impl Manifest {
     }
 }
 
+fn write_file(file: &ManifestFile) -> Item<'_> {
+    map([
+        ("path", Some(Item::Text(&file.path))),
+        ("ref", file.reference.as_deref().map(Item::Text)),
+        ("content", Some(cbor::descriptor(&file.content))),
+        ("kept", Some(Item::Bool(file.kept))),
+    ])
+}
+
 /// Whether a manifest may name this path: it stays below where it is unpacked.
 #[must_use]
 pub fn is_relative(path: &str) -> bool {
     path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'))
 }
 
-fn open<'a>(bytes: &[u8], what: &'a str) -> Result<Fields<'a>, Failure> {
+fn open<'a>(bytes: &'a [u8], what: &'a str) -> Result<Fields<'a>, Failure> {
     if bytes.len() > MAX_BYTES {
         let detail = format!("{what} has {} bytes; {MAX_BYTES} are allowed", bytes.len());
         return Err(Failure::new(Class::TooLarge, detail));

@@ -39,6 +39,10 @@ impl PublicKey {
         self.key.to_bytes()
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
     /// The key id: see [`Kid::of`].
     #[must_use]
     pub fn kid(&self) -> Kid {

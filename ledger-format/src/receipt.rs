@@ -1,7 +1,7 @@
 //! Receipts (RFC 9942) and transparent statements (RFC 9943): what the log says of a statement, in the envelope that
 //! other people's tools read. The statement's signed bytes are the same; only what nobody signed is added.
 
-use crate::cbor::{self, as_fixed, as_u64};
+use crate::cbor::{self, Item, Pairs};
 use crate::digest::Hash;
 use crate::failure::{Class, Failure, shown};
 use crate::key::{Kid, PublicKey};
@@ -10,7 +10,6 @@ use crate::sign::Signer;
 use crate::sign1::{EDDSA, HEAD, Sign1, is_ed25519, labelled, signing_input};
 use crate::statement::{DraftError, Statement};
 use crate::tree::{self, Head};
-use ciborium::Value;
 
 /// No receipt is larger. Ours have a few hundred bytes and 34 for each level of the tree.
 pub const MAX_RECEIPT: usize = 65_535;
@@ -63,22 +62,21 @@ impl Receipt {
     ) -> Result<Self, DraftError> {
         tree::verify_inclusion(&statement.id.0, index, &head, path)?;
         let key = PublicKey::new(&log_key.public_key())?;
-        let claims =
-            Value::Map(vec![(1.into(), Value::from(origin)), (2.into(), Value::from(statement.subject()))]);
-        let protected = cbor::encode(Value::Map(vec![
-            (1.into(), Value::from(EDDSA)),
-            (4.into(), cbor::bytes(&key.kid().0)),
-            (15.into(), claims),
-            (VDS.into(), Value::from(RFC9162_SHA256)),
-            (HEAD.into(), Value::Array(vec![Value::from(head.size), cbor::bytes(&head.root)])),
+        let (kid, subject) = (key.kid(), statement.subject());
+        let protected = cbor::encode(&Item::Map(vec![
+            (1.into(), EDDSA.into()),
+            (4.into(), Item::Bytes(&kid.0)),
+            (15.into(), Item::Map(vec![(1.into(), origin.into()), (2.into(), subject.as_str().into())])),
+            (VDS.into(), RFC9162_SHA256.into()),
+            (HEAD.into(), Item::Array(vec![head.size.into(), Item::Bytes(&head.root)])),
         ]));
-        let path = path.iter().map(|hash| cbor::bytes(hash)).collect();
-        let proof = Value::Array(vec![head.size.into(), index.into(), Value::Array(path)]);
-        let proofs = Value::Array(vec![Value::Bytes(cbor::encode(proof))]);
-        let proofs = Value::Map(vec![(INCLUSION.into(), proofs)]);
+        let path = path.iter().map(|hash| Item::Bytes(hash)).collect();
+        let proof = cbor::encode(&Item::Array(vec![head.size.into(), index.into(), Item::Array(path)]));
+        let proofs = Item::Map(vec![(INCLUSION.into(), Item::Array(vec![Item::Bytes(&proof)]))]);
         let signature = log_key.sign(&signing_input(&protected, &head.root)).map_err(DraftError::Signer)?;
         let unprotected = vec![(VDP.into(), proofs)];
-        let receipt = Self::decode(&Sign1 { protected, unprotected, payload: None, signature }.encode())?;
+        let receipt =
+            Self::decode(&Sign1 { protected: &protected, unprotected, payload: None, signature }.encode())?;
         receipt.verify(statement, &VerifierKey { name: origin.to_owned(), key })?;
         Ok(receipt)
     }
@@ -98,7 +96,7 @@ impl Receipt {
         if payload.is_some() {
             return Err(bad("its payload is not detached"));
         }
-        let Value::Map(pairs) = cbor::decode(&protected, "the receipt's protected header")? else {
+        let Item::Map(pairs) = cbor::decode(protected, "the receipt's protected header")? else {
             return Err(bad("its protected header is not a map"));
         };
         let [alg, kid, claims, vds, head] = labelled(pairs, [1, 4, 15, VDS, HEAD]).ok_or_else(|| {
@@ -107,25 +105,24 @@ impl Receipt {
         if !is_ed25519(&alg) {
             return Err(bad("its algorithm is neither -8 (EdDSA) nor -19 (Ed25519)"));
         }
-        let kid = as_fixed(&kid).map(Kid).ok_or_else(|| bad("its kid is not a string of 32 bytes"))?;
-        let claims = claims.into_map().ok().and_then(|pairs| labelled(pairs, [1, 2]));
-        let Some([Value::Text(origin), Value::Text(subject)]) = claims else {
+        let kid = kid.as_fixed().map(Kid).ok_or_else(|| bad("its kid is not a string of 32 bytes"))?;
+        let claims = claims.into_map().and_then(|pairs| labelled(pairs, [1, 2]));
+        let Some([Item::Text(origin), Item::Text(subject)]) = claims else {
             return Err(bad("its CWT claims are not exactly iss and sub"));
         };
-        if vds != Value::from(RFC9162_SHA256) {
+        if vds != RFC9162_SHA256.into() {
             return Err(bad("its verifiable data structure is not RFC9162_SHA256 (1)"));
         }
-        let head = match head.as_array().map(Vec::as_slice) {
-            Some([size, root]) => as_u64(size).zip(as_fixed(root)),
-            _ => None,
-        };
+        let head = head.into_array().and_then(|parts| <[Item<'_>; 2]>::try_from(parts).ok());
+        let head = head.and_then(|[size, root]| size.as_u64().zip(root.as_fixed()));
         let (size, root) = head.ok_or_else(|| bad("its head is not [size, root]"))?;
         let (proved, index, path) = inclusion(unprotected)?;
         if proved != size {
             let detail = format!("receipt: its proof is of {proved} entries, its head of {size}");
             return Err(Failure::new(Class::BadProof, detail));
         }
-        let signing_input = signing_input(&protected, &root);
+        let signing_input = signing_input(protected, &root);
+        let (origin, subject) = (origin.to_owned(), subject.to_owned());
         let (bytes, head) = (bytes.to_vec(), Head { size, root });
         Ok(Self { bytes, origin, subject, kid, head, index, path, signing_input, signature })
     }
@@ -159,24 +156,22 @@ impl Receipt {
 }
 
 /// Size, index and path of the one inclusion proof.
-fn inclusion(unprotected: Vec<(Value, Value)>) -> Result<(u64, u64, Vec<Hash>), Failure> {
+fn inclusion(unprotected: Pairs<'_>) -> Result<(u64, u64, Vec<Hash>), Failure> {
     let bad = |why: &str| Failure::malformed(format!("receipt: {why}"));
-    let proofs =
-        labelled(unprotected, [VDP]).and_then(|[proofs]| labelled(proofs.into_map().ok()?, [INCLUSION]));
-    let proofs = proofs.and_then(|[proofs]| <[Value; 1]>::try_from(proofs.into_array().ok()?).ok());
-    let Some([Value::Bytes(proof)]) = proofs else {
+    let proofs = labelled(unprotected, [VDP]).and_then(|[proofs]| labelled(proofs.into_map()?, [INCLUSION]));
+    let proofs = proofs.and_then(|[proofs]| <[Item<'_>; 1]>::try_from(proofs.into_array()?).ok());
+    let Some([Item::Bytes(proof)]) = proofs else {
         return Err(bad("its unprotected header is not exactly one inclusion proof"));
     };
-    let proof = cbor::decode(&proof, "the receipt's proof")?;
-    let parts = match proof.as_array().map(Vec::as_slice) {
-        Some([size, index, path]) => as_u64(size).zip(as_u64(index)).zip(path.as_array()),
-        _ => None,
-    };
+    let proof = cbor::decode(proof, "the receipt's proof")?;
+    let parts = proof.into_array().and_then(|parts| <[Item<'_>; 3]>::try_from(parts).ok());
+    let parts =
+        parts.and_then(|[size, index, path]| size.as_u64().zip(index.as_u64()).zip(path.into_array()));
     let ((size, index), path) = parts.ok_or_else(|| bad("its proof is not [size, index, [hashes]]"))?;
     if path.len() > MAX_PATH {
         return Err(Failure::new(Class::TooLarge, format!("a receipt with a path of {} hashes", path.len())));
     }
-    let path = path.iter().map(as_fixed).collect::<Option<Vec<_>>>();
+    let path = path.iter().map(Item::as_fixed).collect::<Option<Vec<_>>>();
     Ok((size, index, path.ok_or_else(|| bad("its path is not of hashes"))?))
 }
 
@@ -197,7 +192,7 @@ impl Transparent {
     /// None for a statement that was decoded.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
         let mut parts = Sign1::decode(self.statement.bytes(), "the statement")?;
-        let receipts = Value::Array(vec![cbor::bytes(self.receipt.bytes())]);
+        let receipts = Item::Array(vec![Item::Bytes(self.receipt.bytes())]);
         parts.unprotected = vec![(RECEIPTS.into(), receipts)];
         Ok(parts.encode())
     }
@@ -214,11 +209,11 @@ impl Transparent {
         }
         let mut parts = Sign1::decode(bytes, "the transparent statement")?;
         let receipts = labelled(std::mem::take(&mut parts.unprotected), [RECEIPTS]);
-        let receipts = receipts.and_then(|[list]| <[Value; 1]>::try_from(list.into_array().ok()?).ok());
-        let Some([Value::Bytes(receipt)]) = receipts else {
+        let receipts = receipts.and_then(|[list]| <[Item<'_>; 1]>::try_from(list.into_array()?).ok());
+        let Some([Item::Bytes(receipt)]) = receipts else {
             return Err(Failure::malformed("the unprotected header is not exactly one receipt"));
         };
-        Ok(Self { statement: Statement::decode(parts.encode())?, receipt: Receipt::decode(&receipt)? })
+        Ok(Self { statement: Statement::decode(parts.encode())?, receipt: Receipt::decode(receipt)? })
     }
 
     /// Checks the author's signature and the log's.

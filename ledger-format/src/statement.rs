@@ -2,7 +2,7 @@
 //! signed and verified; nothing is encoded again to verify it.
 
 use crate::body::{self, Body};
-use crate::cbor::{self, as_fixed, as_u64};
+use crate::cbor::{self, Item};
 use crate::digest::EntryId;
 use crate::failure::{Class, Failure};
 use crate::key::{Kid, PublicKey};
@@ -11,7 +11,6 @@ use crate::sign1::{EDDSA, HEAD, Sign1, is_ed25519, labelled, signing_input};
 use crate::tree::{Head, leaf_hash};
 use crate::verifier::Check;
 use crate::word;
-use ciborium::Value;
 
 /// No statement is larger (C2SP tlog-tiles bounds entries by a 16-bit length).
 pub const MAX_STATEMENT: usize = 65_535;
@@ -69,18 +68,18 @@ impl Draft<'_> {
         let (kind, payload) =
             (self.body.kind().ok_or_else(unknown)?, self.body.encode().ok_or_else(unknown)?);
         let key = PublicKey::new(&signer.public_key())?;
-        let claims = Value::Map(vec![
-            (1.into(), Value::from(self.issuer)),
-            (2.into(), Value::from(format!("{kind}/{}", self.name))),
-            (6.into(), Value::from(self.time)),
-        ]);
-        let head = Value::Array(vec![Value::from(self.head.size), cbor::bytes(&self.head.root)]);
-        let protected = cbor::encode(Value::Map(vec![
-            (1.into(), Value::from(EDDSA)),
-            (3.into(), Value::from(CONTENT_TYPE)),
-            (4.into(), cbor::bytes(&key.kid().0)),
-            (15.into(), claims),
-            (HEAD.into(), head),
+        let (kid, subject) = (key.kid(), format!("{kind}/{}", self.name));
+        let claims = vec![
+            (1.into(), self.issuer.into()),
+            (2.into(), subject.as_str().into()),
+            (6.into(), self.time.into()),
+        ];
+        let protected = cbor::encode(&Item::Map(vec![
+            (1.into(), EDDSA.into()),
+            (3.into(), CONTENT_TYPE.into()),
+            (4.into(), Item::Bytes(&kid.0)),
+            (15.into(), Item::Map(claims)),
+            (HEAD.into(), Item::Array(vec![self.head.size.into(), Item::Bytes(&self.head.root)])),
         ]));
         // Everything but the signature is judged before anybody is asked to sign it.
         Statement::decode(envelope(&protected, &payload, &[0; 64]))?;
@@ -134,15 +133,15 @@ impl Statement {
             return Err(Failure::malformed("the unprotected header is not empty"));
         }
         let payload = payload.ok_or_else(|| Failure::malformed("the statement has no payload of its own"))?;
-        let header = Header::decode(&protected)?;
-        let (body, not_understood) = Body::decode(&header.kind, &payload)?;
+        let header = Header::decode(protected)?;
+        let (body, not_understood) = Body::decode(&header.kind, payload)?;
         if body::required_name(&body).is_some_and(|name| name != header.name) {
             return Err(Failure::malformed(format!("sub names {}, the body something else", header.name)));
         }
         if matches!(body, Body::Prompt(_)) {
             word::reference(header.name.clone())?;
         }
-        let signing_input = signing_input(&protected, &payload);
+        let signing_input = signing_input(protected, payload);
         let Header { kind, name, issuer, kid, time, head } = header;
         let id = EntryId(leaf_hash(&bytes));
         Ok(Self {
@@ -205,7 +204,7 @@ struct Header {
 impl Header {
     fn decode(protected: &[u8]) -> Result<Self, Failure> {
         let bad = |why: &str| Failure::malformed(format!("protected header: {why}"));
-        let Value::Map(pairs) = cbor::decode(protected, "the protected header")? else {
+        let Item::Map(pairs) = cbor::decode(protected, "the protected header")? else {
             return Err(bad("it is not a map"));
         };
         let [alg, content_type, kid, claims, head] = labelled(pairs, [1, 3, 4, 15, HEAD])
@@ -213,23 +212,28 @@ impl Header {
         if !is_ed25519(&alg) {
             return Err(bad("its algorithm is neither -8 (EdDSA) nor -19 (Ed25519)"));
         }
-        if content_type != Value::from(CONTENT_TYPE) {
+        if content_type != CONTENT_TYPE.into() {
             return Err(bad(&format!("its content type is not {CONTENT_TYPE}")));
         }
-        let kid = as_fixed(&kid).map(Kid).ok_or_else(|| bad("its kid is not a string of 32 bytes"))?;
-        let claims = claims.into_map().ok().and_then(|pairs| labelled(pairs, [1, 2, 6]));
-        let Some([Value::Text(issuer), Value::Text(subject), time]) = claims else {
+        let kid = kid.as_fixed().map(Kid).ok_or_else(|| bad("its kid is not a string of 32 bytes"))?;
+        let claims = claims.into_map().and_then(|pairs| labelled(pairs, [1, 2, 6]));
+        let Some([Item::Text(issuer), Item::Text(subject), time]) = claims else {
             return Err(bad("its CWT claims are not exactly iss, sub and iat"));
         };
-        let time = as_u64(&time).ok_or_else(|| bad("iat is not a time since 1970 in whole seconds"))?;
-        let (kind, name) = split_subject(&subject).ok_or_else(|| bad("sub is not <kind>/<name>"))?;
-        let head = match head.as_array().map(Vec::as_slice) {
-            Some([size, root]) => as_u64(size).zip(as_fixed(root)),
-            _ => None,
-        };
+        let time = time.as_u64().ok_or_else(|| bad("iat is not a time since 1970 in whole seconds"))?;
+        let (kind, name) = split_subject(subject).ok_or_else(|| bad("sub is not <kind>/<name>"))?;
+        let head = head.into_array().and_then(|parts| <[Item<'_>; 2]>::try_from(parts).ok());
+        let head = head.and_then(|[size, root]| size.as_u64().zip(root.as_fixed()));
         let (size, root) = head.ok_or_else(|| bad("its head is not [size, root]"))?;
         let (kind, name) = (kind.to_owned(), name.to_owned());
-        Ok(Self { kind, name, issuer: word::identity(issuer)?, kid, time, head: Head { size, root } })
+        Ok(Self {
+            kind,
+            name,
+            issuer: word::identity(issuer.to_owned())?,
+            kid,
+            time,
+            head: Head { size, root },
+        })
     }
 }
 
@@ -244,6 +248,5 @@ fn split_subject(subject: &str) -> Option<(&str, &str)> {
 }
 
 fn envelope(protected: &[u8], payload: &[u8], signature: &[u8; 64]) -> Vec<u8> {
-    let (protected, payload) = (protected.to_vec(), Some(payload.to_vec()));
-    Sign1 { protected, unprotected: Vec::new(), payload, signature: *signature }.encode()
+    Sign1 { protected, unprotected: Vec::new(), payload: Some(payload), signature: *signature }.encode()
 }

@@ -2,11 +2,10 @@
 
 use super::MAX_LIST;
 use super::wire::{VERSION, commit, left_over};
-use crate::cbor::{self, Fields, as_fixed, map};
+use crate::cbor::{self, Fields, Item, map};
 use crate::digest::{Descriptor, EntryId};
 use crate::failure::Failure;
 use crate::word::{reference, token};
-use ciborium::Value;
 use std::collections::HashSet;
 
 /// At most so many events in a session.
@@ -77,47 +76,47 @@ pub struct Target {
     pub dirty: bool,
 }
 
-pub(super) fn write(s: &Session) -> Value {
+pub(super) fn write(s: &Session) -> Item<'_> {
     map([
-        ("v", Some(Value::from(VERSION))),
-        ("prompts", Some(Value::Array(s.prompts.iter().map(write_used).collect()))),
+        ("v", Some(VERSION.into())),
+        ("prompts", Some(Item::Array(s.prompts.iter().map(write_used).collect()))),
         ("details", Some(cbor::descriptor(&s.details))),
-        ("tool", Some(Value::from(s.tool.as_str()))),
-        ("catalog", Some(Value::from(s.catalog.as_str()))),
-        ("lint-warnings", Some(Value::from(s.lint_warnings))),
+        ("tool", Some(Item::Text(&s.tool))),
+        ("catalog", Some(Item::Text(&s.catalog))),
+        ("lint-warnings", Some(s.lint_warnings.into())),
         ("target", s.target.as_ref().map(target)),
         ("attachments", s.attachments.as_ref().map(cbor::descriptor)),
-        ("snapshot", s.snapshot.map(|id| cbor::bytes(&id.0))),
+        ("snapshot", s.snapshot.as_ref().map(|id| Item::Bytes(&id.0))),
         ("renders", list(&s.renders)),
-        ("start", s.life.as_ref().map(|life| cbor::bytes(&life.start.0))),
+        ("start", s.life.as_ref().map(|life| Item::Bytes(&life.start.0))),
         ("events", s.life.as_ref().and_then(|life| list(&life.events))),
     ])
 }
 
-pub(super) fn write_event(e: &Event) -> Value {
+pub(super) fn write_event(e: &Event) -> Item<'_> {
     map([
-        ("v", Some(Value::from(VERSION))),
-        ("start", Some(cbor::bytes(&e.start.0))),
+        ("v", Some(VERSION.into())),
+        ("start", Some(Item::Bytes(&e.start.0))),
         ("details", Some(cbor::descriptor(&e.details))),
         ("attachments", e.attachments.as_ref().map(cbor::descriptor)),
     ])
 }
 
 /// A list that is left out when it is empty.
-fn list(ids: &[EntryId]) -> Option<Value> {
-    (!ids.is_empty()).then(|| Value::Array(ids.iter().map(|id| cbor::bytes(&id.0)).collect()))
+fn list(ids: &[EntryId]) -> Option<Item<'_>> {
+    (!ids.is_empty()).then(|| Item::Array(ids.iter().map(|id| Item::Bytes(&id.0)).collect()))
 }
 
-pub(super) fn write_used(u: &Used) -> Value {
+pub(super) fn write_used(u: &Used) -> Item<'_> {
     map([
-        ("ref", Some(Value::from(u.reference.as_str()))),
-        ("gate", u.gate.as_deref().map(Value::from)),
+        ("ref", Some(Item::Text(&u.reference))),
+        ("gate", u.gate.as_deref().map(Item::Text)),
         ("content", Some(cbor::descriptor(&u.content))),
     ])
 }
 
-fn target(t: &Target) -> Value {
-    map([("commit", Some(cbor::bytes(&t.commit))), ("dirty", Some(Value::Bool(t.dirty)))])
+fn target(t: &Target) -> Item<'_> {
+    map([("commit", Some(Item::Bytes(&t.commit))), ("dirty", Some(Item::Bool(t.dirty)))])
 }
 
 /// The fields that a start has too.
@@ -180,7 +179,7 @@ fn read_life(fields: &mut Fields<'_>) -> Result<Option<Life>, Failure> {
 /// Ids, each once; empty only when there is no such field.
 fn read_list(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<EntryId>, Failure> {
     let Some(items) = fields.opt_array(key, max)? else { return Ok(Vec::new()) };
-    let id = |item: &Value| as_fixed(item).map(EntryId);
+    let id = |item: &Item<'_>| item.as_fixed().map(EntryId);
     let ids: Option<Vec<_>> = items.iter().map(id).collect();
     let ids = ids.filter(|ids| !ids.is_empty());
     let ids = ids.ok_or_else(|| fields.wrong(key, "a list of at least one id"))?;
@@ -191,7 +190,7 @@ fn read_list(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<Entry
     }
 }
 
-pub(super) fn read_used(item: Value, what: &str, unknown: &mut Vec<String>) -> Result<Used, Failure> {
+pub(super) fn read_used(item: Item<'_>, what: &str, unknown: &mut Vec<String>) -> Result<Used, Failure> {
     let mut item = Fields::new(item, what)?;
     let used = Used {
         reference: reference(item.text("ref")?)?,

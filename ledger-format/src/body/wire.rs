@@ -5,72 +5,71 @@ use super::{
     Body, Cited, Enrolment, Erase, Foreign, Import, KeyChange, Ledger, MAX_LIST, Previous, Prompt, Render,
     Roles, Run, Snapshot,
 };
-use crate::cbor::{self, Fields, as_fixed, map};
-use crate::digest::{Address, Descriptor, EntryId};
+use crate::cbor::{self, Fields, Item, map};
+use crate::digest::{Address, EntryId};
 use crate::failure::{Class, Failure, shown};
 use crate::key::{Kid, PublicKey};
 use crate::tree::Head;
 use crate::word::{identity, token};
-use ciborium::Value;
 
 /// The version that every body written here carries.
 pub(super) const VERSION: u64 = 1;
 
 impl Body {
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
-        let v = Some(Value::from(VERSION));
-        let some = |d: &Descriptor| Some(cbor::descriptor(d));
-        let opt = |d: &Option<Descriptor>| d.as_ref().map(cbor::descriptor);
+        let v = Some(VERSION.into());
         let value = match self {
             Self::Ledger(l) => map([
                 ("v", v),
-                ("name", Some(Value::from(l.name.as_str()))),
-                ("admins", Some(Value::Array(l.admins.iter().map(enrolment).collect()))),
-                ("checkpoint-key", Some(cbor::bytes(&l.checkpoint_key.to_bytes()))),
-                ("nonce", Some(cbor::bytes(&l.nonce))),
+                ("name", Some(Item::Text(&l.name))),
+                ("admins", Some(Item::Array(l.admins.iter().map(enrolment).collect()))),
+                ("checkpoint-key", Some(Item::Bytes(l.checkpoint_key.as_bytes()))),
+                ("nonce", Some(Item::Bytes(&l.nonce))),
                 ("previous", l.previous.as_ref().map(previous)),
             ]),
             Self::Key(change) => key_change(change),
-            Self::Prompt(p) => map([("v", v), ("content", some(&p.content))]),
+            Self::Prompt(p) => map([("v", v), ("content", Some(cbor::descriptor(&p.content)))]),
             Self::Start(s) | Self::Session(s) => session::write(s),
             Self::Event(e) => session::write_event(e),
             Self::Render(r) => map([
                 ("v", v),
                 ("prompt", Some(write_used(&r.prompt))),
-                ("engine", Some(Value::from(r.engine.as_str()))),
-                ("tool", Some(Value::from(r.tool.as_str()))),
+                ("engine", Some(Item::Text(&r.engine))),
+                ("tool", Some(Item::Text(&r.tool))),
                 ("options", Some(words(&r.options))),
-                ("variables", Some(cbor::bytes(&r.variables))),
-                ("input", r.input.as_ref().map(|input| cbor::bytes(input))),
-                ("output", some(&r.output)),
+                ("variables", Some(Item::Bytes(&r.variables))),
+                ("input", r.input.as_ref().map(|input| Item::Bytes(input))),
+                ("output", Some(cbor::descriptor(&r.output))),
             ]),
             Self::Run(r) => map([
                 ("v", v),
-                ("record", some(&r.record)),
-                ("manifest", opt(&r.manifest)),
-                ("sessions", Some(Value::Array(r.sessions.iter().map(cited).collect()))),
+                ("record", Some(cbor::descriptor(&r.record))),
+                ("manifest", r.manifest.as_ref().map(cbor::descriptor)),
+                ("sessions", Some(Item::Array(r.sessions.iter().map(cited).collect()))),
             ]),
             Self::Snapshot(s) => map([
                 ("v", v),
-                ("manifest", some(&s.manifest)),
-                ("commit", s.commit.as_deref().map(cbor::bytes)),
-                ("tag", s.tag.as_deref().map(Value::from)),
-                ("lint-errors", Some(Value::from(s.lint_errors))),
-                ("lint-warnings", Some(Value::from(s.lint_warnings))),
+                ("manifest", Some(cbor::descriptor(&s.manifest))),
+                ("commit", s.commit.as_deref().map(Item::Bytes)),
+                ("tag", s.tag.as_deref().map(Item::Text)),
+                ("lint-errors", Some(s.lint_errors.into())),
+                ("lint-warnings", Some(s.lint_warnings.into())),
             ]),
             Self::Import(i) => map([
                 ("v", v),
-                ("format", Some(Value::from(i.format.as_str()))),
-                ("content", some(&i.content)),
+                ("format", Some(Item::Text(&i.format))),
+                ("content", Some(cbor::descriptor(&i.content))),
                 ("checked", Some(words(&i.checked))),
-                ("details", opt(&i.details)),
+                ("details", i.details.as_ref().map(cbor::descriptor)),
             ]),
-            Self::Erase(e) => {
-                map([("v", v), ("content", Some(cbor::bytes(&e.content.0))), ("details", opt(&e.details))])
-            }
+            Self::Erase(e) => map([
+                ("v", v),
+                ("content", Some(Item::Bytes(&e.content.0))),
+                ("details", e.details.as_ref().map(cbor::descriptor)),
+            ]),
             Self::Unknown => return None,
         };
-        Some(cbor::encode(value))
+        Some(cbor::encode(&value))
     }
 
     /// Reads the payload of a statement of `kind`. The second part names what was not understood.
@@ -119,60 +118,61 @@ impl Body {
             fields.end()?;
             return Ok((body, Vec::new()));
         }
-        let rest = fields.rest().into_iter().map(|field| format!("field '{}'", shown(&field)));
+        let rest = fields.rest().map(|field| format!("field '{}'", shown(field)));
         Ok((body, rest.chain(nested).collect()))
     }
 }
 
-fn enrolment(e: &Enrolment) -> Value {
-    map([("identity", Some(Value::from(e.identity.as_str()))), ("key", Some(cbor::bytes(&e.key.to_bytes())))])
+fn enrolment(e: &Enrolment) -> Item<'_> {
+    map([("identity", Some(Item::Text(&e.identity))), ("key", Some(Item::Bytes(e.key.as_bytes())))])
 }
 
-fn words(words: &[String]) -> Value {
-    Value::Array(words.iter().map(|word| Value::from(word.as_str())).collect())
+fn words(words: &[String]) -> Item<'_> {
+    Item::Array(words.iter().map(|word| Item::Text(word)).collect())
 }
 
-fn previous(p: &Previous) -> Value {
+fn previous(p: &Previous) -> Item<'_> {
     map([
-        ("ledger", Some(cbor::bytes(&p.ledger.0))),
-        ("size", Some(Value::from(p.head.size))),
-        ("root", Some(cbor::bytes(&p.head.root))),
+        ("ledger", Some(Item::Bytes(&p.ledger.0))),
+        ("size", Some(p.head.size.into())),
+        ("root", Some(Item::Bytes(&p.head.root))),
     ])
 }
 
-fn key_change(change: &KeyChange) -> Value {
-    let op = |name: &str| Some(Value::from(name));
-    let v = Some(Value::from(VERSION));
+fn key_change(change: &KeyChange) -> Item<'_> {
+    let v = Some(VERSION.into());
     match change {
         KeyChange::Enrol { who, roles, acting_for } => map([
             ("v", v),
-            ("op", op("enrol")),
-            ("identity", Some(Value::from(who.identity.as_str()))),
-            ("key", Some(cbor::bytes(&who.key.to_bytes()))),
-            ("roles", Some(Value::Array(roles.names().into_iter().map(Value::from).collect()))),
-            ("for", acting_for.as_deref().map(Value::from)),
+            ("op", Some(Item::Text("enrol"))),
+            ("identity", Some(Item::Text(&who.identity))),
+            ("key", Some(Item::Bytes(who.key.as_bytes()))),
+            ("roles", Some(Item::Array(roles.names().into_iter().map(Item::Text).collect()))),
+            ("for", acting_for.as_deref().map(Item::Text)),
         ]),
         KeyChange::Revoke { kid, since } => map([
             ("v", v),
-            ("op", op("revoke")),
-            ("kid", Some(cbor::bytes(&kid.0))),
-            ("since", since.map(|id| cbor::bytes(&id.0))),
+            ("op", Some(Item::Text("revoke"))),
+            ("kid", Some(Item::Bytes(&kid.0))),
+            ("since", since.as_ref().map(|id| Item::Bytes(&id.0))),
         ]),
         KeyChange::Rotate { key } => {
-            map([("v", v), ("op", op("rotate")), ("key", Some(cbor::bytes(&key.to_bytes())))])
+            map([("v", v), ("op", Some(Item::Text("rotate"))), ("key", Some(Item::Bytes(key.as_bytes())))])
         }
-        KeyChange::Checkpoint { key } => {
-            map([("v", v), ("op", op("checkpoint")), ("key", Some(cbor::bytes(&key.to_bytes())))])
-        }
+        KeyChange::Checkpoint { key } => map([
+            ("v", v),
+            ("op", Some(Item::Text("checkpoint"))),
+            ("key", Some(Item::Bytes(key.as_bytes()))),
+        ]),
     }
 }
 
-fn cited(c: &Cited) -> Value {
+fn cited(c: &Cited) -> Item<'_> {
     map([
-        ("entry", Some(cbor::bytes(&c.entry.0))),
-        ("ledger", c.foreign.as_ref().map(|f| cbor::bytes(&f.ledger.0))),
+        ("entry", Some(Item::Bytes(&c.entry.0))),
+        ("ledger", c.foreign.as_ref().map(|f| Item::Bytes(&f.ledger.0))),
         ("evidence", c.foreign.as_ref().map(|f| cbor::descriptor(&f.evidence))),
-        ("trusted", c.foreign.as_ref().map(|f| Value::Bool(f.trusted))),
+        ("trusted", c.foreign.as_ref().map(|f| Item::Bool(f.trusted))),
     ])
 }
 
@@ -286,7 +286,10 @@ fn read_run(fields: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Run, F
 
 fn texts(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>, Failure> {
     let items = fields.array(key, max)?;
-    let text = |value: Value| value.into_text().map_err(|_| fields.wrong(key, "a list of texts"));
+    let text = |item| match item {
+        Item::Text(text) => Ok(text.to_owned()),
+        _ => Err(fields.wrong(key, "a list of texts")),
+    };
     items.into_iter().map(text).collect()
 }
 
@@ -295,10 +298,10 @@ fn tokens(fields: &mut Fields<'_>, key: &str, max: usize) -> Result<Vec<String>,
 }
 
 pub(super) fn left_over(fields: Fields<'_>, of: &str) -> Vec<String> {
-    fields.rest().into_iter().map(|field| format!("field '{}' of {of}", shown(&field))).collect()
+    fields.rest().map(|field| format!("field '{}' of {of}", shown(field))).collect()
 }
 
-pub(super) fn commit(value: &Value) -> Result<Vec<u8>, Failure> {
-    let id = as_fixed::<20>(value).map(Vec::from).or_else(|| as_fixed::<32>(value).map(Vec::from));
+pub(super) fn commit(item: &Item<'_>) -> Result<Vec<u8>, Failure> {
+    let id = item.as_fixed::<20>().map(Vec::from).or_else(|| item.as_fixed::<32>().map(Vec::from));
     id.ok_or_else(|| Failure::malformed("a commit is not a string of 20 or 32 bytes"))
 }
