@@ -5,7 +5,7 @@ use super::pending::{Pending, Tip};
 use super::tiles::Grower;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Batch, BlobState, Head, MemoryStore, NewBlob, Outcome};
+use crate::store::{Batch, BlobState, MemoryStore, NewBlob, Outcome};
 use ledger_format::evidence;
 use ledger_format::rules::{self, KeyRecord};
 use ledger_format::{
@@ -186,53 +186,6 @@ impl Ledger {
             .hint(format!("now     {}", refs.get(reference).unwrap_or(bound)))
             .hint(format!("by      entry {} ({}) {}", entry.index, statement.subject(), statement.id))
             .hint("a prompt's version never changes: give the new text a new version"))
-    }
-
-    /// Appends one statement: judged, signed, stored with its content in one commit.
-    ///
-    /// # Errors
-    /// Failed when the signer may not say this, findings for a rebound ref, unavailable when the key
-    /// holder does not sign, integrity when the store's tree is damaged; nothing is stored then.
-    pub fn append(&self, author: &Author<'_>, new: &New) -> Result<super::Entry> {
-        let documents = new_documents(new)?;
-        for _ in 0..ATTEMPTS {
-            let head = self.head()?;
-            match self.try_append(author, new, &documents, head) {
-                Ok(Some(entry)) => return Ok(entry),
-                Ok(None) => {}
-                // What was read while another writer stored may not fit together; only with an unmoved head
-                // is the failure ours.
-                Err(error) => match self.head() {
-                    Ok(now) if now != head => {}
-                    _ => return Err(error),
-                },
-            }
-        }
-        Err(others_first())
-    }
-
-    /// One attempt on top of `head`; `None` when another writer was first.
-    fn try_append(
-        &self,
-        author: &Author<'_>,
-        new: &New,
-        documents: &Documents,
-        head: Head,
-    ) -> Result<Option<super::Entry>> {
-        let mut tip = Tip::of(&*self.store, head)?;
-        let mut pending = Pending::on(head);
-        let entry = pending.add(self, None, &mut tip, author, new, documents)?;
-        let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-        let batch = pending.batch(&mut tip, log_key, (self.name(), self.id()))?;
-        let stored = self.store.commit(batch);
-        match stored {
-            Ok(Outcome::Done) => Ok(Some(entry)),
-            Ok(Outcome::Conflict(_)) => Ok(None),
-            // The answer may have been lost and the statement not: then saying "failed" would have it
-            // recorded twice.
-            Err(_) if self.holds(&entry) => Ok(Some(entry)),
-            Err(error) => Err(name_file(error, new)),
-        }
     }
 
     /// The contents that the store does not have yet. What was erased is never stored again, not inside evidence

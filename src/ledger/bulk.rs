@@ -55,7 +55,8 @@ impl Source<'_> {
 impl Ledger {
     /// Appends many statements of one author, in their order, in commits of up to 4,096 statements or 16 MiB of
     /// content. Each statement is judged and signed on top of those before it, exactly as [`Self::append`] does;
-    /// `stored` hears of it once it is durable. What goes into one commit is stored as a whole or not at all.
+    /// `stored` hears of it once it is durable. What goes into one commit is stored as a whole or not at all. Other
+    /// threads that append through this ledger wait until the end, so neither `all` nor `stored` may do so.
     ///
     /// # Errors
     /// As [`Self::append`], and what `all` fails with. What `stored` heard of is stored then, and nothing else; the
@@ -78,6 +79,7 @@ impl Ledger {
         stored: &mut dyn FnMut(Entry),
     ) -> Result<()> {
         let mut source = Source { at_once, again: VecDeque::new(), rest: all, failed: None };
+        let _alone = self.queue.alone();
         let mut lost = 0;
         while lost < ATTEMPTS {
             lost += 1;

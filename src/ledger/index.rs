@@ -186,10 +186,9 @@ pub(crate) fn ref_row(reference: &str, content: &Address, index: u64) -> Row {
 }
 
 /// The checkpoint key in force.
-pub(crate) fn checkpoint_key(store: &dyn Store) -> Result<PublicKey> {
+pub(crate) fn checkpoint_key(store: &dyn Store) -> Result<[u8; 32]> {
     let value = store.index_get(&key(Table::CheckpointKey, &[]))?;
-    let raw: Option<[u8; 32]> = value.and_then(|value| value.try_into().ok());
-    raw.and_then(|raw| PublicKey::new(&raw).ok()).ok_or_else(|| damaged("the checkpoint key"))
+    value.and_then(|value| value.try_into().ok()).ok_or_else(|| damaged("the checkpoint key"))
 }
 
 pub(crate) fn checkpoint_key_row(public: &PublicKey) -> Row {

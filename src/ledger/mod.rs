@@ -20,6 +20,7 @@ mod pending;
 mod pin;
 mod publish;
 mod published;
+mod queue;
 mod rows;
 mod snapshot;
 mod suspect;
@@ -63,6 +64,7 @@ pub struct Ledger {
     store: Box<dyn Store>,
     id: EntryId,
     name: String,
+    queue: queue::Queue,
     /// When it is a published copy and no ledger file.
     published: Option<Arc<published::Published>>,
 }
@@ -120,7 +122,16 @@ impl Ledger {
         let Body::Ledger(ledger) = &genesis.body else {
             return Err(bad_entry(0, "it is not a genesis"));
         };
-        Ok(Self { id: genesis.id, name: ledger.name.clone(), store, published: None })
+        Ok(Self::over(store, genesis.id, ledger.name.clone(), None))
+    }
+
+    fn over(
+        store: Box<dyn Store>,
+        id: EntryId,
+        name: String,
+        published: Option<Arc<published::Published>>,
+    ) -> Self {
+        Self { store, id, name, queue: queue::Queue::default(), published }
     }
 
     /// The ledger id: its genesis id.
@@ -162,7 +173,8 @@ impl Ledger {
     /// # Errors
     /// When the store cannot be read.
     pub fn checkpoint_key(&self) -> Result<PublicKey> {
-        index::checkpoint_key(&*self.store)
+        PublicKey::new(&index::checkpoint_key(&*self.store)?)
+            .map_err(|_| index::damaged("the checkpoint key"))
     }
 
     /// The statement at `index`, `None` beyond the head.

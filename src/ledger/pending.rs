@@ -10,9 +10,12 @@ use crate::store::{
     Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, visit_rows,
 };
 use ledger_format::rules::{self, Binding, Change, KeyRecord, View};
-use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, PublicKey, Signer, Statement};
+use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, Signer, Statement};
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
+
+/// The records of so many keys are held decoded.
+const KEYS: usize = 1024;
 
 /// Where the next statement goes: the head that its author knows, and the keys as they stand there.
 pub(super) struct Tip {
@@ -35,6 +38,13 @@ impl Tip {
     pub(super) fn head(&self) -> Head {
         self.grower.head()
     }
+
+    /// So that memory does not grow with all who ever signed.
+    fn forget(&mut self) {
+        if self.keys.len() > KEYS {
+            self.keys.clear();
+        }
+    }
 }
 
 /// What waits to be stored.
@@ -54,6 +64,10 @@ impl Pending {
         Self { from: head.size, ..Self::default() }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.statements.len()
+    }
+
     /// Signs and judges one more statement. Nothing is changed when it is refused.
     pub(super) fn add(
         &mut self,
@@ -64,13 +78,13 @@ impl Pending {
         new: &New,
         documents: &Documents,
     ) -> Result<Entry> {
+        tip.forget();
         let head = tip.head();
         let unknown = ledger.unknown_contents(new, documents)?;
         let view = Sight { store: Staged { base: &*ledger.store, below, top: self }, keys: &tip.keys };
         let kid = Kid::of(&author.signer.public_key());
         let issuer = ledger.active(&kid, view.key(&kid)?)?.identity;
-        let log_key = PublicKey::new(&author.log_key.public_key()).map_err(refused)?;
-        if log_key != index::checkpoint_key(&view.store)? {
+        if author.log_key.public_key() != index::checkpoint_key(&view.store)? {
             return Err(Error::integrity("the log key beside the ledger is not the ledger's checkpoint key")
                 .hint("restore log.key from the copy that belongs to this ledger"));
         }

@@ -38,7 +38,7 @@ impl Ledger {
         let (id, ledger) = (bare.id, bare.name.clone());
         let published = Arc::new(Published { bare, name, index: OnceLock::new() });
         let store = Box::new(Derived(Arc::clone(&published)));
-        Ok(Self { store, id, name: ledger, published: Some(published) })
+        Ok(Self::over(store, id, ledger, Some(published)))
     }
 
     /// Whether this is a published copy, which need not have all content.

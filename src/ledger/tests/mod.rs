@@ -6,6 +6,7 @@ mod audit;
 mod behind;
 mod bulk;
 mod faults;
+mod group;
 mod held;
 mod history;
 mod http;
