@@ -29,6 +29,7 @@ fn append(expect: u64, writer: &str) -> (Batch<'static>, [u8; 32]) {
         blobs: vec![NewBlob {
             address,
             size: content.len() as u64,
+            base: None,
             source: Box::new(std::io::Cursor::new(content)),
         }],
         ..Batch::default()

@@ -54,7 +54,12 @@ fn ledger() -> Vec<u8> {
             index: (0..60_u64).map(|n| (format!("i/{n}/{round}").into_bytes(), Some(vec![1; 40]))).collect(),
             blobs: part
                 .iter()
-                .map(|c| NewBlob { address: address(c), size: c.len() as u64, source: Box::new(&c[..]) })
+                .map(|c| NewBlob {
+                    address: address(c),
+                    size: c.len() as u64,
+                    base: None,
+                    source: Box::new(&c[..]),
+                })
                 .collect(),
             erase: if round == 2 { vec![address(&contents[0]), address(&contents[4])] } else { vec![] },
         };
@@ -113,7 +118,7 @@ fn write_something(store: &dyn Store) -> Vec<Error> {
         root: [2; 32],
         index: vec![(b"i/7/2".to_vec(), None), (b"i/new".to_vec(), Some(vec![]))],
         erase: vec![address(&[19_u8; 400 + 3_700 * 19])],
-        blobs: vec![NewBlob { address: address(b"new"), size: 3, source: Box::new(&b"new"[..]) }],
+        blobs: vec![NewBlob { address: address(b"new"), size: 3, base: None, source: Box::new(&b"new"[..]) }],
         ..Batch::default()
     };
     errors.extend(store.commit(batch).err());

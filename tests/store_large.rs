@@ -56,7 +56,7 @@ fn a_blob_of_one_gib_in_flat_memory() {
     let batch = Batch {
         statements: vec![b"genesis".to_vec()],
         root: [1; 32],
-        blobs: vec![NewBlob { address, size: SIZE, source: Box::new(noise()) }],
+        blobs: vec![NewBlob { address, size: SIZE, base: None, source: Box::new(noise()) }],
         ..Batch::default()
     };
     assert_eq!(RedbStore::create(&path, batch).unwrap(), Outcome::Done);

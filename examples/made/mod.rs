@@ -230,6 +230,7 @@ impl<'a> Growth<'a> {
         let blob = |bytes: Vec<u8>| NewBlob {
             address: Address::of(&bytes).0,
             size: bytes.len() as u64,
+            base: None,
             source: Box::new(std::io::Cursor::new(bytes)),
         };
         let blobs = blobs.into_iter().map(blob).collect();

@@ -67,7 +67,7 @@ impl Content {
             Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
             Self::File(_, path) => Box::new(Lazy::Closed(path)),
         };
-        NewBlob { address, size, source }
+        NewBlob { address, size, base: None, source }
     }
 }
 

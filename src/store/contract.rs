@@ -1,5 +1,6 @@
 //! What every store must do, as one suite over every backend.
 
+mod bases;
 mod blobs;
 mod random;
 
@@ -31,7 +32,7 @@ fn address(content: &[u8]) -> Hash {
 }
 
 fn blob(content: &[u8]) -> NewBlob<'_> {
-    NewBlob { address: address(content), size: content.len() as u64, source: Box::new(content) }
+    NewBlob { address: address(content), size: content.len() as u64, base: None, source: Box::new(content) }
 }
 
 /// A blob that must not be read.
@@ -42,7 +43,7 @@ fn untouchable<'a>(address: Hash, size: u64) -> NewBlob<'a> {
             panic!("the source was read")
         }
     }
-    NewBlob { address, size, source: Box::new(Untouchable) }
+    NewBlob { address, size, base: None, source: Box::new(Untouchable) }
 }
 
 fn bytes_of(store: &dyn Store, address: &Hash) -> (BlobState, Vec<u8>) {
@@ -122,12 +123,15 @@ pub(crate) fn check(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>, piece: usize) {
     blobs::bad_blobs_spoil_the_batch(fresh().as_ref());
     blobs::erasure(fresh().as_ref());
     blobs::scrubbing(fresh().as_mut());
+    bases::long_histories(fresh().as_mut());
+    bases::bad_hints(fresh().as_ref());
     batches_without_statements(fresh().as_ref());
     malformed_batches(fresh().as_ref());
     visitors_decide(fresh().as_ref());
     one_of_many_wins(fresh().as_ref());
     readers_see_one_moment(fresh().as_ref());
     random::batches(make);
+    bases::trees(make);
 }
 
 /// For stores that can be empty.

@@ -339,7 +339,8 @@ mod tests {
         assert_eq!(store.commit(batch(0, &[b"a"])).unwrap(), Outcome::Done);
         let address = *blake3::hash(b"").as_bytes();
         let mut next = batch(1, &[b"b"]);
-        next.blobs = vec![NewBlob { address, size: 0, source: Box::new(Erases(&store, address)) }];
+        next.blobs =
+            vec![NewBlob { address, size: 0, base: None, source: Box::new(Erases(&store, address)) }];
         store.commit(next).unwrap_err();
         assert_eq!(store.blob_state(&address).unwrap(), BlobState::Erased);
         assert_eq!(store.head().unwrap().unwrap().size, 1);

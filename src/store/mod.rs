@@ -22,6 +22,9 @@ mod contain;
 mod contract;
 #[cfg(test)]
 pub(crate) mod disk;
+#[cfg(test)]
+#[path = "../../tests/support/edits.rs"]
+pub(crate) mod edits;
 pub(crate) mod layout;
 mod memory;
 pub(crate) mod nodes;
@@ -56,6 +59,9 @@ pub struct NewBlob<'a> {
     pub address: Hash,
     /// The length in bytes.
     pub size: u64,
+    /// Another content, of which this one is likely a later version. A store may then keep only what they do not share:
+    /// a hint, which changes nothing that can be read.
+    pub base: Option<Hash>,
     /// The content, read once, from its beginning, in flat memory, and to its end before the next one. It may read from the store, but not write
     /// to it: a store may hold its write lock meanwhile.
     pub source: Box<dyn Read + Send + 'a>,

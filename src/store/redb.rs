@@ -4,8 +4,10 @@
 //! strength of a checksum that is not cryptographic. The engine panics on damaged pages; here that is an error.
 
 mod carve;
+mod contents;
 mod fault;
 mod file;
+mod frame;
 mod held;
 #[cfg(test)]
 mod over;
@@ -32,8 +34,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the tables below mean. A file with a higher number is refused.
-const FORMAT: u32 = 1;
+/// What the tables below mean. A file with a higher number is refused. One with a lower number, back to 1, which had no
+/// packed contents, is read, and gets this number when it has some.
+const FORMAT: u32 = 2;
 
 /// `format` (u32), `head` (u64 size, 32-byte root), `checkpoint`, and `unscrubbed` while erased bytes may be left;
 /// numbers are big-endian.
@@ -46,6 +49,11 @@ const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
 const BLOBS: TableDefinition<&Hash, Option<u64>> = TableDefinition::new("blobs");
 /// A blob's pieces of [`CHUNK`] bytes (the last may be shorter), by address and number.
 const CHUNKS: TableDefinition<(&Hash, u32), &[u8]> = TableDefinition::new("chunks");
+
+/// Of a packed content the chain, its place in that, and its length. It is in no other table.
+const PACKED: TableDefinition<&Hash, (u32, u32, u32)> = TableDefinition::new("packed");
+/// By chain and place: what a content does not share with an earlier version (`frame.rs`).
+const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames");
 
 /// The engine gives a row pages of a power of two; a full piece with its key and lengths (44 bytes) fills one of
 /// 64 KiB, and 64 bytes more would take twice that. A blob of 64 MiB makes a file of 64.3 MiB.

@@ -180,7 +180,7 @@ fn evidence_of_other_ledgers_must_prove_what_it_is_kept_for() {
         }
         let entry = ours.append(&key(FOUNDER), &new).unwrap();
         let head = ours.ledger.head().unwrap();
-        let blob = NewBlob { address, size: tar.len() as u64, source: Box::new(tar.as_slice()) };
+        let blob = NewBlob { address, size: tar.len() as u64, base: None, source: Box::new(tar.as_slice()) };
         let checkpoint = ours.ledger.signed_checkpoint().unwrap();
         let batch =
             Batch { expect: head.size, root: head.root, checkpoint, blobs: vec![blob], ..Batch::default() };

@@ -33,6 +33,7 @@ impl Book {
             Content::Bytes(described, bytes) => NewBlob {
                 address: described.blake3.0,
                 size: described.size,
+                base: None,
                 source: Box::new(bytes.as_slice()),
             },
             Content::File(..) => unreachable!(),

@@ -67,7 +67,12 @@ pub(super) fn sources_are_read_one_after_the_other(store: &dyn Store) {
     let mut next = more(store);
     for (place, content) in contents.iter().enumerate() {
         let source = Box::new(InTurn { content, place, turn: &turn });
-        next.blobs.push(NewBlob { address: address(content), size: content.len() as u64, source });
+        next.blobs.push(NewBlob {
+            address: address(content),
+            size: content.len() as u64,
+            base: None,
+            source,
+        });
     }
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     assert_eq!(turn.into_inner(), contents.len());
@@ -99,7 +104,8 @@ pub(super) fn bad_blobs_spoil_the_batch(store: &dyn Store) {
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     let before = dump(store).unwrap();
 
-    let with = |address: Hash, size: u64, source: Box<dyn Read + Send>| NewBlob { address, size, source };
+    let with =
+        |address: Hash, size: u64, source: Box<dyn Read + Send>| NewBlob { address, size, base: None, source };
     let size = good.len() as u64;
     let source = || Box::new(io::Cursor::new(good.clone()));
     let cases: Vec<(&str, NewBlob<'_>, &str)> = vec![

@@ -167,7 +167,7 @@ impl RedbStore {
             }
         })?;
         match format {
-            Some(FORMAT) => Ok(()),
+            Some(1..=FORMAT) => Ok(()),
             Some(newer) if newer > FORMAT => Err(Error::failed(format!(
                 "{path} was written by a newer promptos (store format {newer}, this one reads {FORMAT})"
             ))

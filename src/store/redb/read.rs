@@ -3,9 +3,10 @@
 
 use super::super::batch::name;
 use super::super::contain::outside;
+use super::contents::unpack;
 use super::fault::fault;
 use super::*;
-use ::redb::AccessGuard;
+use ::redb::{AccessGuard, StorageError, TableError};
 use std::ops::Bound;
 
 impl Snapshot<'_> {
@@ -79,8 +80,27 @@ impl Snapshot<'_> {
     }
 
     pub(super) fn blob_state(&self, address: &Hash) -> Result<BlobState> {
-        let row = self.table(BLOBS)?.get(address).map_err(fault(self.path))?;
-        Ok(row.map_or(BlobState::Missing, |row| state(row.value())))
+        if let Some(row) = self.table(BLOBS)?.get(address).map_err(fault(self.path))? {
+            return Ok(state(row.value()));
+        }
+        let packed = self.packed(address)?;
+        Ok(packed.map_or(BlobState::Missing, |(.., size)| BlobState::Present(size.into())))
+    }
+
+    pub(super) fn packed(&self, address: &Hash) -> Result<Option<(u32, u32, u32)>> {
+        let Some(table) = self.newer_table(PACKED)? else { return Ok(None) };
+        Ok(table.get(address).map_err(fault(self.path))?.map(|row| row.value()))
+    }
+
+    /// A table that files of an earlier format do not have.
+    pub(super) fn newer_table<K: Key, V: Value>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<Option<ReadOnlyTable<K, V>>> {
+        match self.transaction.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            opened => opened.map(Some).map_err(fault(self.path)),
+        }
     }
 
     pub(super) fn read_blob(
@@ -88,7 +108,10 @@ impl Snapshot<'_> {
         address: &Hash,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<BlobState> {
-        let state = self.blob_state(address)?;
+        let state = match self.table(BLOBS)?.get(address).map_err(fault(self.path))? {
+            Some(row) => state(row.value()),
+            None => return self.read_packed(address, sink),
+        };
         let BlobState::Present(mut left) = state else { return Ok(state) };
         let table = self.table(CHUNKS)?;
         let mut rows =
@@ -108,12 +131,46 @@ impl Snapshot<'_> {
         Ok(state)
     }
 
+    fn read_packed(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
+        let Some((chain, at, size)) = self.packed(address)? else { return Ok(BlobState::Missing) };
+        let content = match self.newer_table(FRAMES)? {
+            Some(frames) => unpack(&frames, self.path, (chain, at))?,
+            None => None,
+        };
+        match content.filter(|content| content.len() as u64 == u64::from(size)) {
+            Some(content) => outside(|| sink(&content))?,
+            None => return Err(self.damaged(&format!("{} cannot be unpacked", name(address)))),
+        }
+        Ok(BlobState::Present(size.into()))
+    }
+
     pub(super) fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
-        let table = self.table(BLOBS)?;
+        let (whole, packed) = (self.table(BLOBS)?, self.newer_table(PACKED)?);
+        let mut whole = whole.range::<&Hash>(..).map_err(fault(self.path))?.map(|row| {
+            let (address, size) = row?;
+            Ok((*address.value(), state(size.value())))
+        });
+        let packed = packed.map(|table| table.range::<&Hash>(..)).transpose().map_err(fault(self.path))?;
+        let mut packed = packed.into_iter().flatten().map(|row| {
+            let (address, place) = row?;
+            Ok((*address.value(), BlobState::Present(place.value().2.into())))
+        });
+        let take = |row: Option<Result<_, StorageError>>| row.transpose().map_err(fault(self.path));
+        // Both in their order.
+        let mut next = (take(whole.next())?, take(packed.next())?);
         let mut last: Option<Hash> = None;
-        for row in table.range::<&Hash>(..).map_err(fault(self.path))? {
-            let (address, size) = row.map_err(fault(self.path))?;
-            let (address, state) = (*address.value(), state(size.value()));
+        loop {
+            let (address, state) = match next {
+                (Some(row), other) if other.is_none_or(|other| row.0 <= other.0) => {
+                    next.0 = take(whole.next())?;
+                    row
+                }
+                (_, Some(row)) => {
+                    next.1 = take(packed.next())?;
+                    row
+                }
+                (_, None) => break,
+            };
             if last.is_some_and(|last| last >= address) {
                 return Err(self.damaged("its blobs are out of order"));
             }

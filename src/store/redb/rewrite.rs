@@ -113,6 +113,8 @@ impl Change<'_> {
         }
         self.copy_table(old, BLOBS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;
+        self.copy_newer(old, PACKED)?;
+        self.copy_newer(old, FRAMES)?;
         Ok(Outcome::Done)
     }
 
@@ -123,7 +125,28 @@ impl Change<'_> {
         definition: TableDefinition<'_, K, V>,
         keep: impl Fn(K::SelfType<'_>) -> bool,
     ) -> Result<u64> {
-        let from = old.table(definition)?;
+        self.copy_rows(old, &old.table(definition)?, definition, keep)
+    }
+
+    /// Copies a table that the old file need not have.
+    fn copy_newer<K: Key + 'static, V: Value + 'static>(
+        &self,
+        old: &Snapshot<'_>,
+        definition: TableDefinition<'_, K, V>,
+    ) -> Result<()> {
+        match old.newer_table(definition)? {
+            Some(from) => self.copy_rows(old, &from, definition, |_| true).map(drop),
+            None => self.table(definition).map(drop),
+        }
+    }
+
+    fn copy_rows<K: Key + 'static, V: Value + 'static>(
+        &self,
+        old: &Snapshot<'_>,
+        from: &ReadOnlyTable<K, V>,
+        definition: TableDefinition<'_, K, V>,
+        keep: impl Fn(K::SelfType<'_>) -> bool,
+    ) -> Result<u64> {
         let mut to = self.table(definition)?;
         let mut last: Option<Vec<u8>> = None;
         let mut rows = 0_u64;

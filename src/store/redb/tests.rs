@@ -28,7 +28,7 @@ fn ledger(folder: &Path) -> (PathBuf, Content) {
     first.tiles = vec![(TileId { level: 0, index: 0 }, vec![1; 64])];
     first.index = vec![(b"k".to_vec(), Some(b"v".to_vec()))];
     let address = *blake3::hash(&content).as_bytes();
-    first.blobs = vec![NewBlob { address, size: 70_000, source: Box::new(&content[..]) }];
+    first.blobs = vec![NewBlob { address, size: 70_000, base: None, source: Box::new(&content[..]) }];
     first.erase = vec![[8; 32]];
     assert_eq!(RedbStore::create(&path, first).unwrap(), Outcome::Done);
     let content = dump(&open(&path, Access::Read).unwrap()).unwrap();
@@ -99,7 +99,7 @@ fn a_failed_creation_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.redb");
     let mut bad = batch(0, &[b"x"]);
-    bad.blobs = vec![NewBlob { address: [1; 32], size: 70_000, source: Box::new(io::repeat(1)) }];
+    bad.blobs = vec![NewBlob { address: [1; 32], size: 70_000, base: None, source: Box::new(io::repeat(1)) }];
     assert_eq!(RedbStore::create(&path, bad).unwrap_err().kind(), Kind::Failed);
     assert_eq!(RedbStore::create(&path, batch(0, &[])).unwrap_err().kind(), Kind::Bug);
     assert_eq!(RedbStore::create(&path, batch(1, &[b"x"])).unwrap(), Outcome::Conflict(None));
@@ -110,7 +110,7 @@ fn a_failed_creation_leaves_nothing() {
             panic!("mine")
         }
     }
-    panics.blobs = vec![NewBlob { address: [1; 32], size: 1, source: Box::new(Panics) }];
+    panics.blobs = vec![NewBlob { address: [1; 32], size: 1, base: None, source: Box::new(Panics) }];
     let creating = std::panic::AssertUnwindSafe(|| RedbStore::create(&path, panics));
     assert_eq!(std::panic::catch_unwind(creating).unwrap_err().downcast_ref(), Some(&"mine"));
     assert_eq!(names(folder.path()), [""; 0]);
@@ -208,8 +208,8 @@ fn other_store_formats_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, content) = ledger(folder.path());
     let cases: [(Option<&[u8]>, &str); 5] = [
-        (Some(&[0, 0, 0, 2]), "was written by a newer promptos (store format 2, this one reads 1)"),
-        (Some(&[255; 4]), "(store format 4294967295, this one reads 1)"),
+        (Some(&[0, 0, 0, 3]), "was written by a newer promptos (store format 3, this one reads 2)"),
+        (Some(&[255; 4]), "(store format 4294967295, this one reads 2)"),
         (Some(&[0; 4]), "unknown store format (0)"),
         (Some(&[1]), "not a ledger"),
         (None, "not a ledger"),

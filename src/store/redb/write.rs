@@ -1,13 +1,12 @@
 //! Writing: one transaction, durable when it returns.
 
-use super::super::NewBlob;
-use super::super::batch::{advance, erased, other_size, pour};
+use super::super::batch::advance;
 use super::super::contain::outside;
+use super::contents::Contents;
 use super::fault::fault;
-use super::read::{decode_head, encode_head, state};
+use super::read::{decode_head, encode_head};
 use super::*;
 use ::redb::{ReadableTable, Table};
-use std::io::{self, Read};
 
 /// Runs `change` in a transaction and commits it when it answers `Done`. Sets `unsure` when it is unknown
 /// whether the commit took place. A transaction that is dropped leaves nothing behind.
@@ -98,51 +97,16 @@ impl Change<'_> {
                 None => index.remove(key.as_slice()).map_err(fault(path))?,
             };
         }
-        self.erase(&batch.erase)?;
-        self.store_blobs(batch.blobs)?;
+        let mut contents = Contents::open(self)?;
+        batch.erase.iter().try_for_each(|address| contents.erase(address))?;
+        let mut packed = false;
+        for blob in batch.blobs {
+            packed |= contents.store(blob)?;
+        }
+        if packed {
+            // An older promptos would miss what it does not find whole.
+            meta.insert("format", &FORMAT.to_be_bytes()[..]).map_err(fault(path))?;
+        }
         Ok(Outcome::Done)
-    }
-
-    /// The pieces' pages become free, but free pages keep their old bytes until something overwrites them.
-    fn erase(&self, addresses: &[Hash]) -> Result<()> {
-        let (mut blobs, mut chunks) = (self.table(BLOBS)?, self.table(CHUNKS)?);
-        for address in addresses {
-            chunks.retain_in((address, 0)..=(address, u32::MAX), |_, _| false).map_err(fault(self.path))?;
-            blobs.insert(address, None).map_err(fault(self.path))?;
-        }
-        Ok(())
-    }
-
-    fn store_blobs(&self, new: Vec<NewBlob<'_>>) -> Result<()> {
-        let (mut blobs, mut chunks) = (self.table(BLOBS)?, self.table(CHUNKS)?);
-        for mut blob in new {
-            let address = blob.address;
-            let known = blobs.get(&address).map_err(fault(self.path))?.map(|row| state(row.value()));
-            match known.unwrap_or(BlobState::Missing) {
-                BlobState::Present(size) if size == blob.size => continue,
-                BlobState::Present(size) => return Err(other_size(&address, size, blob.size)),
-                BlobState::Erased => return Err(erased(&address)),
-                BlobState::Missing => {}
-            }
-            blob.source = Box::new(Outside(blob.source));
-            let mut number = 0_u32;
-            pour(&mut blob, CHUNK, |piece| {
-                chunks.insert((&address, number), piece).map_err(fault(self.path))?;
-                number =
-                    number.checked_add(1).ok_or_else(|| Error::failed("a blob is too large to be stored"))?;
-                Ok(())
-            })?;
-            blobs.insert(&address, Some(blob.size)).map_err(fault(self.path))?;
-        }
-        Ok(())
-    }
-}
-
-/// A source is the caller's code, so its panics are not the engine's.
-struct Outside<'a>(Box<dyn Read + Send + 'a>);
-
-impl Read for Outside<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        outside(|| self.0.read(buffer))
     }
 }

@@ -1,0 +1,265 @@
+//! Contents in their tables. One is whole, cut into pieces; or it is packed on an earlier version of the same text, in a
+//! chain with that and others.
+//!
+//! A chain is a tree in truth. A version stands on the one before it, and each 48th on the one 48 before it: so any of
+//! them is reached in few steps, and nearly all differ little from what they stand on. After some 900 versions another
+//! chain begins. The first version of a text is whole until there is a second one, since most texts have only one.
+
+use super::super::NewBlob;
+use super::super::batch::{erased, other_size, pour};
+use super::super::contain::outside;
+use super::fault::fault;
+use super::frame::{self, Frame};
+use super::*;
+use ::redb::{AccessGuard, ReadableTable, Table};
+use std::io::{self, Read};
+
+/// A chain, and a place in it.
+pub(super) type Place = (u32, u32);
+
+/// How many versions apart those are that others are reached by. Steps are small, and these are not: of 32 or 64, texts
+/// that change little or much at a time take more.
+const STRIDE: u32 = 48;
+
+/// No content is more steps from one that stands on none: it would be slow to read.
+const DEEPEST: usize = 64;
+
+/// The frames from a place on to one that stands on none, each with its place.
+type Line<'a> = Vec<(u32, AccessGuard<'a, &'static [u8]>)>;
+
+/// Follows a content to what it stands on. `None`: a frame is missing or malformed, or there are too many.
+fn line<'a>(
+    frames: &'a impl ReadableTable<Place, &'static [u8]>,
+    path: &Path,
+    (chain, mut at): Place,
+) -> Result<Option<Line<'a>>> {
+    let mut line = Line::new();
+    while line.len() <= DEEPEST {
+        let Some(row) = frames.get((chain, at)).map_err(fault(path))? else { return Ok(None) };
+        let back = Frame::parse(row.value()).map(|frame| frame.back);
+        line.push((at, row));
+        match back {
+            None => return Ok(None),
+            Some(0) => return Ok(Some(line)),
+            Some(back) => match at.checked_sub(back) {
+                None => return Ok(None),
+                Some(base) => at = base,
+            },
+        }
+    }
+    Ok(None)
+}
+
+/// The content that a line leads to; `None` when a frame does not decode.
+fn decode(line: &[(u32, AccessGuard<'_, &'static [u8]>)]) -> Option<Vec<u8>> {
+    let (mut base, mut content) = (Vec::new(), Vec::new());
+    for (_, row) in line.iter().rev() {
+        Frame::parse(row.value())?.decode(&base, &mut content)?;
+        std::mem::swap(&mut base, &mut content);
+    }
+    Some(base)
+}
+
+/// A packed content; `None` when the frames on the way to it are damaged.
+pub(super) fn unpack(
+    frames: &impl ReadableTable<Place, &'static [u8]>,
+    path: &Path,
+    place: Place,
+) -> Result<Option<Vec<u8>>> {
+    Ok(line(frames, path, place)?.and_then(|line| decode(&line)))
+}
+
+/// The tables of contents, being changed.
+pub(super) struct Contents<'a> {
+    path: &'a Path,
+    blobs: Table<'a, &'static Hash, Option<u64>>,
+    chunks: Table<'a, (&'static Hash, u32), &'static [u8]>,
+    packed: Table<'a, &'static Hash, (u32, u32, u32)>,
+    frames: Table<'a, Place, &'static [u8]>,
+}
+
+impl<'a> Contents<'a> {
+    pub(super) fn open(change: &'a Change<'_>) -> Result<Self> {
+        Ok(Self {
+            path: change.path,
+            blobs: change.table(BLOBS)?,
+            chunks: change.table(CHUNKS)?,
+            packed: change.table(PACKED)?,
+            frames: change.table(FRAMES)?,
+        })
+    }
+
+    /// The pages of what goes become free, but free pages keep their old bytes until something overwrites them.
+    pub(super) fn erase(&mut self, address: &Hash) -> Result<()> {
+        self.drop_chunks(address)?;
+        let packed = self.packed.remove(address).map_err(fault(self.path))?.map(|row| row.value());
+        if let Some((chain, at, _)) = packed {
+            self.drop_frame(chain, at)?;
+        }
+        self.blobs.insert(address, None).map_err(fault(self.path))?;
+        Ok(())
+    }
+
+    fn drop_chunks(&mut self, address: &Hash) -> Result<()> {
+        self.chunks.retain_in((address, 0)..=(address, u32::MAX), |_, _| false).map_err(fault(self.path))
+    }
+
+    /// Removes a frame. What stands on it is packed anew, on what that stood on itself, or else on the first of them.
+    fn drop_frame(&mut self, chain: u32, gone: u32) -> Result<()> {
+        let mut standing = Vec::new();
+        for row in self.frames.range((chain, gone)..=(chain, u32::MAX)).map_err(fault(self.path))? {
+            let (key, row) = row.map_err(fault(self.path))?;
+            let (at, frame) = (key.value().1, Frame::parse(row.value()));
+            standing.extend(frame.map(|frame| (at, frame.back, frame.generation)));
+        }
+        let below = standing.iter().find(|(at, back, _)| *at == gone && *back > 0);
+        let mut base = match below.and_then(|(at, back, _)| at.checked_sub(*back)) {
+            Some(below) => unpack(&self.frames, self.path, (chain, below))?.map(|content| (below, content)),
+            None => None,
+        };
+        standing.retain(|(at, back, _)| *at != gone && at.checked_sub(*back) == Some(gone));
+        for (at, _, generation) in standing {
+            // What does not decode is lost already, and its frame holds nothing of the one that goes.
+            let Some(content) = unpack(&self.frames, self.path, (chain, at))? else { continue };
+            let row = match &base {
+                Some((base, prefix)) => frame::encode(&content, prefix, at.saturating_sub(*base), generation),
+                None => frame::encode(&content, b"", 0, generation),
+            };
+            let row = row.ok_or_else(|| Error::bug("a content cannot be packed anew"))?;
+            self.frames.insert((chain, at), row.as_slice()).map_err(fault(self.path))?;
+            base.get_or_insert((at, content));
+        }
+        self.frames.remove((chain, gone)).map_err(fault(self.path))?;
+        Ok(())
+    }
+
+    fn state(&self, address: &Hash) -> Result<BlobState> {
+        if let Some(row) = self.blobs.get(address).map_err(fault(self.path))? {
+            return Ok(read::state(row.value()));
+        }
+        let packed = self.packed.get(address).map_err(fault(self.path))?;
+        Ok(packed.map_or(BlobState::Missing, |row| BlobState::Present(row.value().2.into())))
+    }
+
+    /// Stores a content that is not here yet. Answers whether it was packed.
+    pub(super) fn store(&mut self, mut blob: NewBlob<'_>) -> Result<bool> {
+        let address = blob.address;
+        match self.state(&address)? {
+            BlobState::Present(size) if size == blob.size => return Ok(false),
+            BlobState::Present(size) => return Err(other_size(&address, size, blob.size)),
+            BlobState::Erased => return Err(erased(&address)),
+            BlobState::Missing => {}
+        }
+        blob.source = Box::new(Outside(blob.source));
+        let base = blob.base.filter(|base| *base != address && blob.size <= frame::LARGEST as u64);
+        let Some(base) = base else {
+            self.store_whole(&mut blob)?;
+            return Ok(false);
+        };
+        let mut content = Vec::new();
+        pour(&mut blob, frame::LARGEST, |piece| {
+            content.extend_from_slice(piece);
+            Ok(())
+        })?;
+        if self.pack(&address, &content, &base)? {
+            return Ok(true);
+        }
+        self.store_whole(&mut NewBlob { source: Box::new(content.as_slice()), ..blob })?;
+        Ok(false)
+    }
+
+    fn store_whole(&mut self, blob: &mut NewBlob<'_>) -> Result<()> {
+        let (address, mut number) = (blob.address, 0_u32);
+        pour(blob, CHUNK, |piece| {
+            self.chunks.insert((&address, number), piece).map_err(fault(self.path))?;
+            number =
+                number.checked_add(1).ok_or_else(|| Error::failed("a blob is too large to be stored"))?;
+            Ok(())
+        })?;
+        self.blobs.insert(&address, Some(blob.size)).map_err(fault(self.path))?;
+        Ok(())
+    }
+
+    /// Packs a content in the chain of `base`; `false` when there is none, or when it is not like it.
+    fn pack(&mut self, address: &Hash, content: &[u8], base: &Hash) -> Result<bool> {
+        if !frame::packable(content) {
+            return Ok(false);
+        }
+        // Less is saved where this does not hold than reading becomes slower.
+        let worth = |row: &Vec<u8>| row.len() < content.len() / 4;
+        let packed = self.packed.get(base).map_err(fault(self.path))?.map(|row| row.value());
+        if let Some((chain, at, _)) = packed {
+            let Some((base, prefix, generation)) = self.ancestor((chain, at))? else { return Ok(false) };
+            let last =
+                self.frames.range((chain, 0)..=(chain, u32::MAX)).map_err(fault(self.path))?.next_back();
+            let last = last.transpose().map_err(fault(self.path))?.map(|(key, _)| key.value().1);
+            let Some(at) = last.and_then(|last| last.checked_add(1)) else { return Ok(false) };
+            let row = at.checked_sub(base).and_then(|back| frame::encode(content, &prefix, back, generation));
+            let Some(row) = row.filter(worth) else { return Ok(false) };
+            self.put(address, content, (chain, at), &row)?;
+            return Ok(true);
+        }
+        let Some(first) = self.whole(base)? else { return Ok(false) };
+        let rows = frame::encode(&first, b"", 0, 0).zip(frame::encode(content, &first, 1, 1).filter(worth));
+        let last = self.frames.last().map_err(fault(self.path))?.map(|(key, _)| key.value().0);
+        let chain = last.map_or(Some(0), |last| last.checked_add(1));
+        let (Some((before, row)), Some(chain)) = (rows, chain) else { return Ok(false) };
+        self.drop_chunks(base)?;
+        self.blobs.remove(base).map_err(fault(self.path))?;
+        self.put(base, &first, (chain, 0), &before)?;
+        self.put(address, content, (chain, 1), &row)?;
+        Ok(true)
+    }
+
+    /// What the version after the one at a place is to stand on: its place, its content, and the new one's generation.
+    fn ancestor(&self, (chain, at): Place) -> Result<Option<(u32, Vec<u8>, u32)>> {
+        let Some(mut line) = line(&self.frames, self.path, (chain, at))? else { return Ok(None) };
+        let generation = |row: &AccessGuard<'_, &'static [u8]>| {
+            Frame::parse(row.value()).map_or(0, |frame| frame.generation)
+        };
+        let Some(new) = line.first().and_then(|(_, row)| generation(row).checked_add(1)) else {
+            return Ok(None);
+        };
+        let step = if new % STRIDE == 0 { STRIDE } else { 1 };
+        let oldest = line.len() - 1;
+        let from = line.iter().position(|(_, row)| generation(row) <= new - step).unwrap_or(oldest);
+        line.drain(..from);
+        if line.len() > DEEPEST {
+            return Ok(None);
+        }
+        let base = line.first().map(|(at, _)| *at);
+        Ok(base.zip(decode(&line)).map(|(base, content)| (base, content, new)))
+    }
+
+    /// A content that is stored whole, if it may be the base of others.
+    fn whole(&self, address: &Hash) -> Result<Option<Vec<u8>>> {
+        let mut content = Vec::new();
+        for row in self.chunks.range((address, 0)..=(address, u32::MAX)).map_err(fault(self.path))? {
+            let (_, piece) = row.map_err(fault(self.path))?;
+            content.extend_from_slice(piece.value());
+            if content.len() > frame::LARGEST {
+                return Ok(None);
+            }
+        }
+        Ok(Some(content).filter(|content| frame::packable(content) && blake3::hash(content) == *address))
+    }
+
+    fn put(&mut self, address: &Hash, content: &[u8], (chain, at): Place, row: &[u8]) -> Result<()> {
+        let size = u32::try_from(content.len()).map_err(|_| Error::bug("a packed content is too large"))?;
+        self.frames.insert((chain, at), row).map_err(fault(self.path))?;
+        self.packed.insert(address, (chain, at, size)).map_err(fault(self.path))?;
+        Ok(())
+    }
+}
+
+/// A source is the caller's code, so its panics are not the engine's.
+struct Outside<'a>(Box<dyn Read + Send + 'a>);
+
+impl Read for Outside<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        outside(|| self.0.read(buffer))
+    }
+}
+
+#[cfg(test)]
+mod tests;
