@@ -280,23 +280,45 @@ pub fn ask(dir: &Path, args: &[&str]) -> Result<Option<String>> {
 /// # Errors
 /// When the answer cannot be read: half of one must not be taken for one, since it may say where the ledger is.
 pub fn output(dir: &Path, args: &[&str]) -> Result<Option<Vec<u8>>> {
-    let mut command = Command::new("git");
-    // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
-    command.arg("-C").arg(dir).args(["-c", "core.fsmonitor=false"]).args(args);
-    command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = match command.spawn() {
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
-            return Ok(None);
+    Question::begin(dir, args)?.output()
+}
+
+/// A question that a git of its own answers while something else is done.
+#[derive(Debug)]
+pub struct Question(Option<Child>);
+
+impl Question {
+    /// Asks a git about a folder, as [`output`].
+    ///
+    /// # Errors
+    /// When git is there and does not start.
+    pub fn begin(dir: &Path, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new("git");
+        // Questions must not be answered by the user's prompts, pagers or hooks, nor touch the index.
+        command.arg("-C").arg(dir).args(["-c", "core.fsmonitor=false"]).args(args);
+        command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        match command.spawn() {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                Ok(Self(None))
+            }
+            spawned => spawned.map(|child| Self(Some(child))).map_err(cannot_read),
         }
-        spawned => spawned.map_err(cannot_read)?,
-    };
-    let mut bytes = Vec::new();
-    let read = child.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes));
-    // With its pipe closed it ends by itself.
-    let status = child.wait();
-    read.map_err(cannot_read)?;
-    Ok(status.map_err(cannot_read)?.success().then_some(bytes))
+    }
+
+    /// Waits for the answer, as [`output`].
+    ///
+    /// # Errors
+    /// As [`output`].
+    pub fn output(self) -> Result<Option<Vec<u8>>> {
+        let Some(mut child) = self.0 else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = child.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut bytes));
+        // With its pipe closed it ends by itself.
+        let status = child.wait();
+        read.map_err(cannot_read)?;
+        Ok(status.map_err(cannot_read)?.success().then_some(bytes))
+    }
 }
 
 /// Runs a command to its end; `None` when the time was up, and it was killed.

@@ -16,8 +16,8 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn run(self, context: &Context<'_>) -> Result<()> {
-        let catalog = self.what.open(context)?;
-        let mut planned = self.what.plan(context, &catalog)?;
+        let (catalog, commit) = self.what.open(context)?;
+        let mut planned = self.what.plan(context, (&catalog, commit))?;
         self.out.check()?;
         let key = context.key()?;
         let ledger = context.write_or_create(&key)?;

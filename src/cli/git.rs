@@ -2,7 +2,7 @@
 //! be read is an error.
 
 use promptos::error::{Error, Result};
-use promptos::git::{ask as git, output};
+use promptos::git::{Question, ask as git, output};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -10,13 +10,25 @@ fn path(dir: &Path, args: &[&str]) -> Result<Option<PathBuf>> {
     Ok(git(dir, args)?.filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
-/// The root of the work tree, found as git finds it but without starting git: half of a short command's time. Only
-/// what the environment says of other places is left to git.
-pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
-    if ["GIT_DIR", "GIT_WORK_TREE"].iter().any(|name| std::env::var_os(name).is_some()) {
-        return path(dir, &["rev-parse", "--show-toplevel"]);
+/// Where a folder is, as git finds it.
+enum Place {
+    /// In no repository.
+    Outside,
+    /// In a work tree whose repository is the folder `.git` at its root.
+    WorkTree(PathBuf),
+    /// In a linked work tree or a submodule, whose `.git` names the repository.
+    Linked(PathBuf),
+    /// In a repository itself, which has no work tree.
+    Repository,
+}
+
+/// Where a folder is, found without starting git: half of a short command's time. `None` when the environment speaks of
+/// other places; then only git can tell.
+fn place(dir: &Path) -> Option<Place> {
+    if ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR"].iter().any(|name| std::env::var_os(name).is_some()) {
+        return None;
     }
-    let Ok(dir) = dir.canonicalize() else { return Ok(None) };
+    let Ok(dir) = dir.canonicalize() else { return Some(Place::Outside) };
     let ceilings = std::env::var_os("GIT_CEILING_DIRECTORIES").unwrap_or_default();
     let ceilings: Vec<PathBuf> = std::env::split_paths(&ceilings).collect();
     let is_repository =
@@ -24,20 +36,34 @@ pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
     for folder in dir.ancestors().take_while(|folder| *folder == dir || !ceilings.iter().any(|c| c == folder))
     {
         let git = folder.join(".git");
-        // In a linked work tree or a submodule it is a file that names the repository.
         if git.is_file() || is_repository(&git) {
-            return Ok(Some(folder.to_owned()));
+            let own = git.symlink_metadata().is_ok_and(|git| git.is_dir()) && !git.join("commondir").exists();
+            let root = folder.to_owned();
+            return Some(if own { Place::WorkTree(root) } else { Place::Linked(root) });
         }
-        // A repository itself has no work tree.
         if is_repository(folder) {
-            return Ok(None);
+            return Some(Place::Repository);
         }
     }
-    Ok(None)
+    Some(Place::Outside)
+}
+
+/// The root of the work tree.
+pub(crate) fn toplevel(dir: &Path) -> Result<Option<PathBuf>> {
+    match place(dir) {
+        None => path(dir, &["rev-parse", "--show-toplevel"]),
+        Some(Place::WorkTree(root) | Place::Linked(root)) => Ok(Some(root)),
+        Some(Place::Repository | Place::Outside) => Ok(None),
+    }
 }
 
 /// The root of the main work tree, which all linked work trees share.
 pub(crate) fn main_toplevel(dir: &Path) -> Result<Option<PathBuf>> {
+    match place(dir) {
+        Some(Place::WorkTree(root)) => return Ok(Some(root)),
+        Some(Place::Outside) => return Ok(None),
+        _ => {}
+    }
     match common_folder(dir)? {
         Some(common) if common.file_name().is_some_and(|name| name == ".git") => {
             Ok(common.parent().map(Path::to_owned))
@@ -76,11 +102,29 @@ pub(crate) fn user_name(dir: &Path) -> Result<Option<String>> {
     config(dir, "user.name")
 }
 
-/// The commit and whether tracked files differ from it or untracked ones are there.
-pub(crate) fn commit(dir: &Path) -> Result<Option<(Vec<u8>, bool)>> {
-    let id = git(dir, &["rev-parse", "--verify", "HEAD^{commit}"])?.and_then(|id| hex::decode(id).ok());
-    let Some(id) = id else { return Ok(None) };
-    Ok(git(dir, &["status", "--porcelain"])?.map(|status| (id, !status.is_empty())))
+/// What git is being asked of a folder's commit.
+pub(crate) struct Commit(Option<Question>);
+
+impl Commit {
+    /// Asks of the commit that the folder's repository is at.
+    pub(crate) fn begin(dir: &Path) -> Result<Self> {
+        if matches!(place(dir), Some(Place::Outside)) {
+            return Ok(Self(None));
+        }
+        let status = ["status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--no-renames"];
+        Question::begin(dir, &status).map(|question| Self(Some(question)))
+    }
+
+    /// The commit, and whether tracked files differ from it or untracked ones are there.
+    pub(crate) fn answer(self) -> Result<Option<(Vec<u8>, bool)>> {
+        let Some(status) = self.0.map_or(Ok(None), Question::output)? else { return Ok(None) };
+        let status = String::from_utf8_lossy(&status);
+        let (headers, changes): (Vec<&str>, Vec<&str>) =
+            status.lines().partition(|line| line.starts_with("# "));
+        // `(initial)` where there is no commit yet.
+        let id = headers.iter().find_map(|line| hex::decode(line.strip_prefix("# branch.oid ")?).ok());
+        Ok(id.map(|id| (id, !changes.is_empty())))
+    }
 }
 
 /// How a folder stands to its repository.
@@ -170,7 +214,31 @@ pub(crate) fn remote_name(dir: &Path) -> Result<Option<String>> {
 
 /// `git describe` by annotated or plain tags, marked when the tree is dirty.
 pub(crate) fn describe(dir: &Path) -> Result<Option<String>> {
-    Ok(git(dir, &["describe", "--tags", "--dirty"])?.filter(|text| is_version(text)))
+    let tags = match place(dir) {
+        Some(Place::Outside) => false,
+        Some(Place::WorkTree(root)) => may_have_tags(&root.join(".git")),
+        _ => true,
+    };
+    // Without tags there is nothing that git could answer, and most folders have none.
+    match tags {
+        true => Ok(git(dir, &["describe", "--tags", "--dirty"])?.filter(|text| is_version(text))),
+        false => Ok(None),
+    }
+}
+
+/// Whether a repository may have tags: no only where references are kept in files and none of these is a tag.
+fn may_have_tags(repository: &Path) -> bool {
+    let gone = |e: &std::io::Error| e.kind() == std::io::ErrorKind::NotFound;
+    let may_hold = |name: &str, what: &str| match std::fs::read(repository.join(name)) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).to_ascii_lowercase().contains(what),
+        Err(e) => !gone(&e),
+    };
+    let loose = match std::fs::read_dir(repository.join("refs/tags")) {
+        Ok(mut tags) => tags.next().is_some(),
+        Err(e) => !gone(&e),
+    };
+    // The setting `extensions.refStorage` says that they are kept in another way.
+    loose || may_hold("packed-refs", " refs/tags/") || may_hold("config", "refstorage")
 }
 
 /// Whether a statement can hold it as a word, so that a session can name its catalog so.
@@ -220,7 +288,62 @@ mod tests {
             let dir = root.join(dir);
             let by_git = path(&dir, &["rev-parse", "--show-toplevel"]).unwrap();
             assert_eq!(toplevel(&dir).unwrap(), by_git, "{}", dir.display());
+            let common = common_folder(&dir).unwrap();
+            let main = match common.as_ref().and_then(|common| common.file_name()) {
+                Some(name) if name == ".git" => common.as_ref().and_then(|common| common.parent()),
+                _ => by_git.as_deref(),
+            };
+            assert_eq!(main_toplevel(&dir).unwrap().as_deref(), main, "{}", dir.display());
         }
         assert_eq!(toplevel(&root.join("gone")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_commit_and_a_tag_are_what_git_says() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        let commit = |dir: &Path| Commit::begin(dir).unwrap().answer().unwrap();
+        for format in ["files", "reftable"] {
+            let dir = root.join(format);
+            let run = |args: &[&str]| {
+                let user = ["-c", "user.name=a", "-c", "user.email=a@b"];
+                let mut git = Command::new("git");
+                git.args(user).args(args).current_dir(&dir).output().unwrap().status.success()
+            };
+            let agree = |tag: Option<&str>, dirty: bool| {
+                for dir in
+                    [&dir, &root.join(format!("{format}-linked"))].into_iter().filter(|dir| dir.exists())
+                {
+                    let by_git = git(dir, &["describe", "--tags", "--dirty"]).unwrap();
+                    assert_eq!(by_git.as_deref(), tag);
+                    assert_eq!(describe(dir).unwrap(), by_git, "{}", dir.display());
+                }
+                let id = git(&dir, &["rev-parse", "--verify", "HEAD^{commit}"]).unwrap();
+                let id = id.map(|id| (hex::decode(id).unwrap(), dirty));
+                assert_eq!(commit(&dir), id);
+            };
+            std::fs::create_dir(&dir).unwrap();
+            assert_eq!((commit(&dir), describe(&dir).unwrap()), (None, None));
+            // An older git knows no other format than files.
+            let init = ["init", "--quiet", "--ref-format", format];
+            if !run(if format == "files" { &init[..2] } else { &init }) {
+                continue;
+            }
+            std::fs::write(dir.join("file"), "1").unwrap();
+            agree(None, true);
+            assert!(run(&["add", "file"]) && run(&["commit", "--quiet", "--message", "first"]));
+            agree(None, false);
+            assert!(run(&["worktree", "add", "--quiet", "--detach", &format!("../{format}-linked")]));
+            for tag in [&["tag", "v1"][..], &["tag", "v1", "--annotate", "--message", "first"]] {
+                assert!(run(tag));
+                agree(Some("v1"), false);
+                assert!(run(&["pack-refs", "--all"]));
+                agree(Some("v1"), false);
+                assert!(run(&["tag", "--delete", "v1"]));
+                agree(None, false);
+            }
+            std::fs::write(dir.join("other"), "1").unwrap();
+            agree(None, true);
+        }
     }
 }

@@ -63,13 +63,18 @@ pub(crate) struct Out {
 }
 
 impl Governing {
-    /// The catalog that `--catalog` or the project names.
-    pub(crate) fn open(&self, context: &Context<'_>) -> Result<Catalog> {
-        context.catalog_from(self.catalog.locator()?.as_ref())
+    /// The catalog that `--catalog` or the project names; meanwhile git is asked what is worked on.
+    pub(crate) fn open(&self, context: &Context<'_>) -> Result<(Catalog, git::Commit)> {
+        let commit = git::Commit::begin(&context.dir)?;
+        Ok((context.catalog_from(self.catalog.locator()?.as_ref())?, commit))
     }
 
     /// Lints, resolves and puts together; says what there is to know. No ledger is written.
-    pub(crate) fn plan<'c>(&self, context: &Context<'_>, catalog: &'c Catalog) -> Result<Planned<'c>> {
+    pub(crate) fn plan<'c>(
+        &self,
+        context: &Context<'_>,
+        (catalog, commit): (&'c Catalog, git::Commit),
+    ) -> Result<Planned<'c>> {
         let renders = self.renders(context)?;
         let prompts = self.prompts(catalog, &renders)?;
         if prompts.is_empty() {
@@ -98,12 +103,13 @@ impl Governing {
             prompts: &prompts,
             renders: &renders,
             details,
-            target: git::commit(&context.dir)?.map(|(commit, dirty)| Target { commit, dirty }),
+            catalog_version: context.catalog_version(catalog, self.catalog.locator()?.as_ref())?,
+            // Asked last, since git is still at it.
+            target: commit.answer()?.map(|(commit, dirty)| Target { commit, dirty }),
             attachments: &self.more.attach,
             allow_secret: self.more.allow_secret.as_deref(),
             lint: context.settings()?.lint,
             tool: super::version::TOOL.to_owned(),
-            catalog_version: context.catalog_version(catalog, self.catalog.locator()?.as_ref())?,
             salts: [context.random()?, context.random()?],
         };
         let planned = plan_session(catalog, &request)?;

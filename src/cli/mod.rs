@@ -24,6 +24,7 @@ mod key;
 mod lint;
 mod log;
 mod lookup;
+mod parse;
 mod pin;
 mod prompt;
 mod publish;
@@ -39,25 +40,12 @@ mod verify_chain;
 mod version;
 mod workflow;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use context::Context;
 use promptos::error::{Error, Kind, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use ui::Ui;
-
-/// Prove which prompt produced what: a signed, append-only ledger for prompts and AI sessions.
-#[derive(Parser)]
-#[command(name = "promptos", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 integrity violation, 4 findings, 5 unavailable, 70 bug"
-)]
-struct Cli {
-    #[command(flatten)]
-    global: Global,
-    #[command(subcommand)]
-    command: Command,
-}
 
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
@@ -138,7 +126,7 @@ enum Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     promptos::ledger::install_quiet_panic_hook();
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
+    let (global, command) = parse::parse(std::env::args_os().collect()).unwrap_or_else(|error| {
         // Who asked for JSON gets JSON, also when the rest of the command line makes no sense.
         if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
             let text = error.to_string();
@@ -148,8 +136,8 @@ pub(crate) fn main() -> ExitCode {
         }
         error.exit()
     });
-    let ui = Ui::new(cli.global.color, cli.global.json, cli.global.quiet);
-    let run = std::panic::AssertUnwindSafe(|| run(cli.global, cli.command, &ui));
+    let ui = Ui::new(global.color, global.json, global.quiet);
+    let run = std::panic::AssertUnwindSafe(|| run(global, command, &ui));
     let result = std::panic::catch_unwind(run).unwrap_or_else(|_| {
         Err(Error::bug("promptos failed in a way that it should not")
             .hint("what was acknowledged before is safe; please report this with the lines above"))

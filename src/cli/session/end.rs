@@ -53,8 +53,8 @@ impl End {
             notes: self.notes.or_else(|| text("notes")).unwrap_or_default(),
             more,
         };
-        let catalog = what.open(context)?;
-        let mut planned = what.plan(context, &catalog).map_err(|e| stays_open(e, &start))?;
+        let (catalog, commit) = what.open(context)?;
+        let mut planned = what.plan(context, (&catalog, commit)).map_err(|e| stays_open(e, &start))?;
         out.check()?;
         let ledger = context.write()?;
         check_open(&ledger, &start)?;
