@@ -27,6 +27,20 @@ bench:
     target/bench-venv/bin/pip install --quiet --disable-pip-version-check jinja2==3.1.6
     PROMPTOS_PYTHON="$PWD/target/bench-venv/bin/python" cargo bench --bench render
 
+# The peers that `examples/bench` runs beside promptos with --peers: p2panda-store, and MLflow in a folder of its own.
+# PostgreSQL, git and strace come from the system.
+peers:
+    cargo build --release --manifest-path benches/peers/p2panda/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/peers"
+    python3 -m venv target/peers-venv
+    target/peers-venv/bin/pip install --quiet --disable-pip-version-check mlflow-skinny==3.17.2 sqlalchemy alembic
+
+# Measure what is promised and write BENCHMARKS.md anew (`just peers` before it): best on a machine that does nothing else
+benchmarks entries="1000000" *args="":
+    cargo build --release
+    -PROMPTOS_PYTHON="$PWD/target/peers-venv/bin/python" cargo run --release --example bench -- all --entries {{entries}} --peers --json {{args}} >target/bench.json
+    cargo run --release --example bench -- report target/bench.json >target/BENCHMARKS.md
+    mv target/BENCHMARKS.md BENCHMARKS.md
+
 # Write the page about Jinja2 anew, from the cases recorded from its tests (PROMPTOS_CORPORA)
 compatibility:
     PROMPTOS_COMPATIBILITY=1 cargo test --test compatibility

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) signers: u64,
     /// So many prompts are used, seven of them often.
     pub(crate) prompts: u64,
+    /// A session uses so many, one or two.
+    pub(crate) used: u64,
     /// A prompt has about so many bytes.
     pub(crate) size: usize,
     /// Whether each session has details of its own; else all have the same.
@@ -118,22 +120,25 @@ impl Plan {
         (0..self.prompts).map(prompt).collect()
     }
 
-    /// The session of an index: a prompt of seven, and one of all others.
+    /// The session of an index: a prompt of seven and one of all others, or in turns.
     pub(crate) fn session(&self, at: u64, prompts: &[Prompt]) -> New {
         let place = |n: u64| usize::try_from(n).unwrap();
-        let used = [&prompts[place(at % 7)], &prompts[place(7 + at / 2 % (self.prompts - 7))]];
+        let mut used = vec![&prompts[place(at % 7)], &prompts[place(7 + at / 2 % (self.prompts - 7))]];
+        if self.used == 1 {
+            used.remove(place(at % 2));
+        }
         let own = if self.details { at } else { 0 };
         let salt = *own.to_be_bytes().repeat(2).first_chunk().unwrap();
         let details =
             Details { salt, fields: [("developer".to_owned(), "ada".to_owned())].into() }.to_bytes();
         let described = Descriptor::of(&details, ledger_format::DETAILS_TYPE);
-        let prompts = used.map(|prompt| Used {
+        let prompts = used.into_iter().map(|prompt| Used {
             reference: prompt.reference.clone(),
             gate: None,
             content: prompt.content.clone(),
         });
         let body = Body::Session(Session {
-            prompts: prompts.into(),
+            prompts: prompts.collect(),
             details: described.clone(),
             tool: "0.1.0".to_owned(),
             catalog: "UNRELEASED".to_owned(),

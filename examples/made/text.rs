@@ -49,33 +49,39 @@ pub(crate) fn prose(seed: u64, size: usize) -> String {
     lines(&mut Numbers::new(seed), size).join("\n") + "\n"
 }
 
-/// The versions of a prompt of about so many bytes: each edit changes a word here and there, puts in a line or two, takes
-/// one out, or moves a block.
+/// The versions of a prompt of about so many bytes: each comes of one to three edits, which change a
+/// word here and there, put in a line, take one out, or move a block.
 pub(crate) fn history(seed: u64, size: usize, versions: usize) -> Vec<Vec<u8>> {
     let mut numbers = Numbers::new(seed);
     let mut text = lines(&mut numbers, size);
     let mut all = Vec::new();
     while all.len() < versions {
         all.push((text.join("\n") + "\n").into_bytes());
-        let at = numbers.below(text.len());
-        match numbers.below(10) {
-            0..=4 => {
-                for _ in 0..=numbers.below(3) {
-                    let line = numbers.below(text.len());
-                    let mut words: Vec<&str> = text[line].split(' ').collect();
-                    let word = numbers.below(words.len());
-                    words[word] = SYLLABLES[numbers.below(SYLLABLES.len())];
-                    text[line] = words.join(" ");
-                }
-            }
-            5..=6 => text.insert(at, sentence(&mut numbers)),
-            7..=8 if text.len() > 20 => drop(text.remove(at)),
-            _ => {
-                let block: Vec<String> = text.drain(at..(at + 4).min(text.len())).collect();
-                let to = numbers.below(text.len());
-                text.splice(to..to, block);
-            }
+        for _ in 0..=numbers.below(3) {
+            edit(&mut text, &mut numbers);
         }
     }
     all
+}
+
+fn edit(text: &mut Vec<String>, numbers: &mut Numbers) {
+    let at = numbers.below(text.len());
+    match numbers.below(10) {
+        0..=4 => {
+            for _ in 0..=numbers.below(3) {
+                let line = numbers.below(text.len());
+                let mut words: Vec<&str> = text[line].split(' ').collect();
+                let word = numbers.below(words.len());
+                words[word] = SYLLABLES[numbers.below(SYLLABLES.len())];
+                text[line] = words.join(" ");
+            }
+        }
+        5..=6 => text.insert(at, sentence(numbers)),
+        7..=8 if text.len() > 20 => drop(text.remove(at)),
+        _ => {
+            let block: Vec<String> = text.drain(at..(at + 4).min(text.len())).collect();
+            let to = numbers.below(text.len());
+            text.splice(to..to, block);
+        }
+    }
 }

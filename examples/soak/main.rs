@@ -23,7 +23,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// What the ledgers hold that are audited.
-const PLAN: Plan = Plan { signers: 1, prompts: 2007, size: 1100, details: true };
+const PLAN: Plan = Plan { signers: 1, prompts: 2007, used: 2, size: 1100, details: true };
 /// The last quarter may be so much slower than the first, and a writer's memory may grow by so much.
 const SLOWER: f64 = 2.0;
 const LARGER: f64 = 1.25;

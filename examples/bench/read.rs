@@ -1,0 +1,95 @@
+//! `read`: the exact bytes of a prompt, by its ref and by its digest, in process.
+
+use super::made::text::Numbers;
+use super::made::{self, Prompt};
+use super::measure::{Answer, seconds, turns};
+use super::peers::{Mlflow, Postgres};
+use super::world::World;
+use promptos::ledger::{Access, Blob, Ledger};
+
+/// Reads in a turn.
+const READS: usize = 2000;
+
+pub(super) fn read(world: &World) -> Answer {
+    let mut answer = Answer::default();
+    let (small, large) = (world.small(10_000), world.entries);
+    let ledgers = [small, large].map(|size| world.ledger(size, 1));
+    let open = ledgers.each_ref().map(|made| made::open(&made.ledger, Access::Read));
+    let mut prompts = ledgers[0].plan.prompts();
+    // A small ledger has not used them all.
+    prompts.retain(|prompt| open[0].bound(&prompt.reference).unwrap().is_some());
+    let prompts = prompts.as_slice();
+    answer.note(world.describe(&ledgers[1]));
+    answer.note(format!(
+        "{} prompts are read at random, {READS} in a turn, each checked against its BLAKE3 address",
+        prompts.len()
+    ));
+    let by_ref = |ledger: &Ledger| {
+        each(prompts, |prompt| {
+            let (address, _) = ledger.bound(&prompt.reference).unwrap().unwrap();
+            ledger.blob(&address).unwrap()
+        })
+    };
+    let by_digest = |ledger: &Ledger| each(prompts, |prompt| ledger.blob(&prompt.content.blake3).unwrap());
+    let (count, size) = (prompts.len() as u64, ledgers[0].plan.size);
+    let postgres = peer(world, &mut answer, "PostgreSQL", || {
+        let postgres = Postgres::start()?;
+        postgres.hold_prompts(count, size).map(|()| postgres)
+    });
+    let mlflow = peer(world, &mut answer, "MLflow", || Mlflow::start(count.min(100), size));
+    let mut mlflow = mlflow;
+    let absent = f64::NAN;
+    let figures = turns(
+        world.rounds(5),
+        &mut [
+            &mut || by_ref(&open[0]),
+            &mut || by_ref(&open[1]),
+            &mut || by_digest(&open[0]),
+            &mut || by_digest(&open[1]),
+            &mut || postgres.as_ref().map_or(absent, |postgres| postgres.read(count).unwrap()),
+            &mut || mlflow.as_mut().map_or(absent, |mlflow| mlflow.read().unwrap()),
+        ],
+    );
+    let unit = "µs a read";
+    let name = |how: &str, size| format!("prompt bytes by {how}, at {size}");
+    for (how, id, at) in [("ref", "ratio_by_ref", 0), ("digest", "ratio_by_digest", 2)] {
+        let (small, large) = ((name(how, small), figures[at]), (name(how, large), figures[at + 1]));
+        answer.cost(id, unit, large, small, 2.0);
+    }
+    let ours = (name("ref", large), figures[1]);
+    if postgres.is_some() {
+        let theirs = ("PostgreSQL by primary key, prepared, Unix socket", figures[4]);
+        answer.faster("ratio_to_postgres", unit, ours.clone(), theirs, 20.0);
+    }
+    if let Some(mlflow) = mlflow {
+        let theirs = (format!("MLflow {} on SQLite, uncached", mlflow.version), figures[5]);
+        answer.faster("ratio_to_mlflow", unit, ours, theirs, 100.0);
+    }
+    answer
+}
+
+/// A peer that is wanted and here.
+fn peer<T>(
+    world: &World,
+    answer: &mut Answer,
+    name: &str,
+    start: impl FnOnce() -> Result<T, String>,
+) -> Option<T> {
+    if !world.peers {
+        return None;
+    }
+    start().map_err(|why| answer.missing(name, why)).ok()
+}
+
+/// Microseconds for each of many reads, at random.
+fn each(prompts: &[Prompt], read: impl Fn(&Prompt) -> Blob) -> f64 {
+    let mut numbers = Numbers::new(1);
+    seconds(|| {
+        for _ in 0..READS {
+            let prompt = &prompts[numbers.below(prompts.len())];
+            let Blob::Present(bytes) = read(prompt) else { panic!("{} is not there", prompt.reference) };
+            assert_eq!(bytes.len(), prompt.text.len());
+        }
+    }) * 1e6
+        / READS as f64
+}
