@@ -41,6 +41,10 @@ benchmarks entries="1000000" *args="":
     cargo run --release --example bench -- report target/bench.json >target/BENCHMARKS.md
     mv target/BENCHMARKS.md BENCHMARKS.md
 
+# What the parts of a ledger cost, by criterion
+parts *args="":
+    cargo bench --bench parts -- {{args}}
+
 # Write the page about Jinja2 anew, from the cases recorded from its tests (PROMPTOS_CORPORA)
 compatibility:
     PROMPTOS_COMPATIBILITY=1 cargo test --test compatibility
