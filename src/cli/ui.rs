@@ -204,11 +204,8 @@ impl Progress {
         self.drawn = Some(now);
         let width = width_of(io::stderr()).unwrap_or(100);
         // There is nowhere to say that this failed.
-        let _ = write!(
-            io::stderr().lock(),
-            "\r\x1b[2K{}",
-            bar(self.what, done, total, since(self.began), width)
-        );
+        let _ =
+            write!(io::stderr().lock(), "\r\x1b[2K{}", bar(self.what, done, total, since(self.began), width));
     }
 }
 

@@ -48,10 +48,7 @@ enum Fate {
 }
 
 /// What an attempt came to.
-enum Attempt {
-    Stored(Entry),
-    Not(Fate),
-}
+type Attempt = std::result::Result<Entry, Fate>;
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,8 +133,8 @@ impl Ledger {
                 false => self.append_in_turn(author, new, &documents)?,
             };
             match attempt {
-                Attempt::Stored(entry) => return Ok(entry),
-                Attempt::Not(fate) => alone |= fate == Fate::Failed,
+                Ok(entry) => return Ok(entry),
+                Err(fate) => alone |= fate == Fate::Failed,
             }
         }
         Err(others_first())
@@ -148,12 +145,12 @@ impl Ledger {
         let _alone = self.queue.alone();
         let head = self.head()?;
         match self.try_append(author, new, documents, head) {
-            Ok(Some(entry)) => Ok(Attempt::Stored(entry)),
-            Ok(None) => Ok(Attempt::Not(Fate::Again)),
+            Ok(Some(entry)) => Ok(Ok(entry)),
+            Ok(None) => Ok(Err(Fate::Again)),
             // What was read while another process stored may not fit together; only with an unmoved head is the
             // failure ours.
             Err(error) => match self.head() {
-                Ok(now) if now != head => Ok(Attempt::Not(Fate::Again)),
+                Ok(now) if now != head => Ok(Err(Fate::Again)),
                 _ => Err(error),
             },
         }
@@ -180,14 +177,14 @@ impl Ledger {
                         fate.get() != Some(&Fate::Stored)
                     }
                 };
-                return if moved { Ok(Attempt::Not(Fate::Again)) } else { Err(error) };
+                return if moved { Ok(Err(Fate::Again)) } else { Err(error) };
             }
         };
         let mut failure = None;
         loop {
             match fate.get() {
-                Some(Fate::Stored) => return Ok(Attempt::Stored(entry)),
-                Some(Fate::Again) => return Ok(Attempt::Not(Fate::Again)),
+                Some(Fate::Stored) => return Ok(Ok(entry)),
+                Some(Fate::Again) => return Ok(Err(Fate::Again)),
                 Some(Fate::Failed) => break,
                 // It is among those that wait, and somebody has to store them.
                 None if state.flying.is_none() => {
@@ -202,9 +199,9 @@ impl Ledger {
         match (self.store.statement(entry.index), failure) {
             // The answer may have been lost and the statement not: then saying "failed" would have it
             // recorded twice.
-            (Ok(Some(stored)), _) if stored == entry.statement.bytes() => Ok(Attempt::Stored(entry)),
+            (Ok(Some(stored)), _) if stored == entry.statement.bytes() => Ok(Ok(entry)),
             (Ok(None), Some((error, false))) => Err(name_file(error, new)),
-            (Ok(_), _) => Ok(Attempt::Not(Fate::Failed)),
+            (Ok(_), _) => Ok(Err(Fate::Failed)),
             (Err(_), Some((error, _))) => Err(name_file(error, new)),
             (Err(error), None) => Err(error),
         }

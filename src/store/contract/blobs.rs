@@ -104,8 +104,12 @@ pub(super) fn bad_blobs_spoil_the_batch(store: &dyn Store) {
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     let before = dump(store).unwrap();
 
-    let with =
-        |address: Hash, size: u64, source: Box<dyn Read + Send>| NewBlob { address, size, base: None, source };
+    let with = |address: Hash, size: u64, source: Box<dyn Read + Send>| NewBlob {
+        address,
+        size,
+        base: None,
+        source,
+    };
     let size = good.len() as u64;
     let source = || Box::new(io::Cursor::new(good.clone()));
     let cases: Vec<(&str, NewBlob<'_>, &str)> = vec![
