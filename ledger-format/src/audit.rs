@@ -114,13 +114,11 @@ impl Auditor {
             Ok(statement) => statement,
             Err(failure) => return Ok(Err(failure)),
         };
-        let head = self.frontier.head();
-        let view = Below { state: &self.state, history, head: &head };
+        let index = self.frontier.size();
+        let view = Below { state: &self.state, history, frontier: &self.frontier };
         let judged = match signature {
-            Signature::Checked => rules::judge(&view, head.size, &statement)?,
-            Signature::Deferred | Signature::JudgedBefore => {
-                rules::judge_again(&view, head.size, &statement)?
-            }
+            Signature::Checked => rules::judge(&view, index, &statement)?,
+            Signature::Deferred | Signature::JudgedBefore => rules::judge_again(&view, index, &statement)?,
         };
         let changes = match judged {
             Ok(changes) => changes,
@@ -131,7 +129,7 @@ impl Auditor {
             return Ok(Err(failure));
         }
         if signature != Signature::JudgedBefore
-            && let Err(failure) = check_head(&statement, &head, history)?
+            && let Err(failure) = check_head(&statement, &self.frontier.head(), history)?
         {
             return Ok(Err(failure));
         }
@@ -203,7 +201,7 @@ fn check_head<H: History>(
 struct Below<'a, H> {
     state: &'a State,
     history: &'a H,
-    head: &'a Head,
+    frontier: &'a Frontier,
 }
 
 impl<H: History> View for Below<'_, H> {
@@ -218,9 +216,10 @@ impl<H: History> View for Below<'_, H> {
     }
 
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>, H::Error> {
-        let Some(found) = self.history.locate(id, self.head)? else { return Ok(None) };
+        let head = self.frontier.head();
+        let Some(found) = self.history.locate(id, &head)? else { return Ok(None) };
         let leaf = tree::leaf_hash(&found.statement);
-        let proven = tree::verify_inclusion(&leaf, found.index, self.head, &found.path).is_ok();
+        let proven = tree::verify_inclusion(&leaf, found.index, &head, &found.path).is_ok();
         let statement = Statement::decode(found.statement).ok().filter(|s| proven && s.id == *id);
         Ok(statement.map(|s| (found.index, Some(s.kind))))
     }

@@ -12,6 +12,12 @@ pub trait Signer {
     /// # Errors
     /// [`SignError`] when the holder cannot or will not sign (agent gone, user refused).
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+
+    /// Whether the key is in this process, and what it signs need not be checked to be its signature. Whoever asks
+    /// somebody else to sign leaves it at `false`: an agent or a card may err, or lie.
+    fn in_process(&self) -> bool {
+        false
+    }
 }
 
 /// Why a [`Signer`] did not sign, as one sentence for a person.
@@ -33,5 +39,9 @@ impl Signer for ed25519_dalek::SigningKey {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
         Ok(ed25519_dalek::Signer::sign(self, message).to_bytes())
+    }
+
+    fn in_process(&self) -> bool {
+        true
     }
 }

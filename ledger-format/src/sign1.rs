@@ -56,7 +56,9 @@ impl<'a> Sign1<'a> {
 /// RFC 9052, 4.4: `Sig_structure` with an empty `external_aad`.
 pub(crate) fn signing_input(protected: &[u8], payload: &[u8]) -> Vec<u8> {
     let parts = [Item::Text("Signature1"), Item::Bytes(protected), Item::Bytes(&[]), Item::Bytes(payload)];
-    cbor::encode(&Item::Array(parts.into()))
+    let mut out = Vec::with_capacity(protected.len() + payload.len() + 24);
+    Item::Array(parts.into()).write(&mut out);
+    out
 }
 
 /// Whether a header names one of the two algorithms, which mean the same here.

@@ -67,8 +67,10 @@ impl Draft<'_> {
         let unknown = || Failure::new(Class::Unsupported, "a body of an unknown kind cannot be written");
         let (kind, payload) =
             (self.body.kind().ok_or_else(unknown)?, self.body.encode().ok_or_else(unknown)?);
-        let key = PublicKey::new(&signer.public_key())?;
-        let (kid, subject) = (key.kid(), format!("{kind}/{}", self.name));
+        let raw = signer.public_key();
+        // The multiple of the base point that a secret key has is never weak.
+        let to_check = if signer.in_process() { None } else { Some(PublicKey::new(&raw)?) };
+        let (kid, subject) = (Kid::of(&raw), format!("{kind}/{}", self.name));
         let claims = vec![
             (1.into(), self.issuer.into()),
             (2.into(), subject.as_str().into()),
@@ -82,10 +84,12 @@ impl Draft<'_> {
             (HEAD.into(), Item::Array(vec![self.head.size.into(), Item::Bytes(&self.head.root)])),
         ]));
         // Everything but the signature is judged before anybody is asked to sign it.
-        Statement::decode(envelope(&protected, &payload, &[0; 64]))?;
-        let signature = signer.sign(&signing_input(&protected, &payload)).map_err(DraftError::Signer)?;
-        let statement = Statement::decode(envelope(&protected, &payload, &signature))?;
-        statement.verify(&key)?;
+        let draft = Statement::decode(envelope(&protected, &payload, &[0; 64]))?;
+        let signature = signer.sign(&draft.signing_input).map_err(DraftError::Signer)?;
+        let statement = draft.signed(signature);
+        if let Some(key) = to_check {
+            statement.verify(&key)?;
+        }
         Ok(statement)
     }
 }
@@ -158,6 +162,13 @@ impl Statement {
             signing_input,
             signature,
         })
+    }
+
+    /// The same with another signature, which is the end of the bytes.
+    fn signed(mut self, signature: [u8; 64]) -> Self {
+        self.bytes.truncate(self.bytes.len() - signature.len());
+        self.bytes.extend(signature);
+        Self { id: EntryId(leaf_hash(&self.bytes)), signature, ..self }
     }
 
     /// The stored bytes.

@@ -3,6 +3,7 @@
 use crate::digest::Hash;
 use crate::failure::{Class, Failure};
 use sha2::{Digest as _, Sha256};
+use std::sync::OnceLock;
 
 /// The hash of a leaf: `SHA-256(0x00 || data)`.
 #[must_use]
@@ -227,6 +228,8 @@ pub fn verify_consistency(old: &Head, new: &Head, proof: &[Hash]) -> Result<(), 
 pub struct Frontier {
     size: u64,
     subtrees: Vec<Hash>,
+    /// The head, once somebody asked for it: it takes as many hashes as the size has bits.
+    head: OnceLock<Head>,
 }
 
 impl Frontier {
@@ -240,7 +243,7 @@ impl Frontier {
             subtrees.push(nodes.node(level, start >> level)?);
             start += 1 << level;
         }
-        Ok(Self { size, subtrees })
+        Ok(Self { size, subtrees, head: OnceLock::new() })
     }
 
     /// The number of leaves.
@@ -262,13 +265,16 @@ impl Frontier {
         }
         self.subtrees.push(hash);
         self.size += 1;
+        self.head = OnceLock::new();
     }
 
     /// The head of the tree so far.
     #[must_use]
     pub fn head(&self) -> Head {
-        let root = self.subtrees.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
-        Head { size: self.size, root: root.unwrap_or_else(empty_root) }
+        *self.head.get_or_init(|| {
+            let root = self.subtrees.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
+            Head { size: self.size, root: root.unwrap_or_else(empty_root) }
+        })
     }
 }
 

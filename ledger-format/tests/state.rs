@@ -188,3 +188,35 @@ fn a_bad_signature_is_told_before_a_missing_right() {
     assert_eq!(log.audit_deferring().unwrap_err(), log.audit().unwrap_err());
     assert_eq!(log.audit_deferring().unwrap_err().1.class, Class::BadSignature);
 }
+
+/// A holder of Bob's key, elsewhere, that errs in one bit when it is told to.
+struct Elsewhere {
+    err: bool,
+}
+
+impl Signer for Elsewhere {
+    fn public_key(&self) -> [u8; 32] {
+        key(3).public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        let mut signature = key(3).sign(message)?;
+        signature[40] ^= u8::from(self.err);
+        Ok(signature)
+    }
+}
+
+#[test]
+fn who_signs_elsewhere_is_not_believed() {
+    let head = Log::new().head();
+    let body = session(&[("P00.v1", b"prompt")]);
+    let draft = Draft { name: "s-1", issuer: "bob", time: 1, head, body: &body };
+    let here = draft.sign(&key(3)).unwrap();
+    assert_eq!(draft.sign(&Elsewhere { err: false }).unwrap(), here);
+    assert_eq!(Statement::decode(here.bytes().to_vec()).unwrap(), here);
+    here.verify(&public(&key(3))).unwrap();
+    match draft.sign(&Elsewhere { err: true }).unwrap_err() {
+        DraftError::Invalid(failure) => assert_eq!(failure.class, Class::BadSignature),
+        DraftError::Signer(error) => unreachable!("{error}"),
+    }
+}
