@@ -74,7 +74,7 @@ impl Body {
 
     /// Reads the payload of a statement of `kind`. The second part names what was not understood.
     pub(crate) fn decode(kind: &str, payload: &[u8]) -> Result<(Self, Vec<String>), Failure> {
-        let what = format!("the body of a {kind} statement");
+        let what = ["the body of a ", kind, " statement"].concat();
         let mut fields = Fields::new(cbor::decode(payload, &what)?, &what)?;
         let version = fields.uint("v")?;
         let closed = matches!(kind, "ledger" | "key");

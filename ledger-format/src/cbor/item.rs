@@ -5,8 +5,9 @@ use super::MAX_DEPTH;
 /// One item. Texts and byte strings are where they were read, or wherever the writer has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
-    /// From `-2^64` to `2^64 - 1`.
-    Int(i128),
+    Uint(u64),
+    /// `-1 - n`.
+    Negative(u64),
     Bytes(&'a [u8]),
     Text(&'a str),
     Bool(bool),
@@ -60,7 +61,7 @@ impl<'a> Item<'a> {
     }
 
     pub(crate) fn as_u64(&self) -> Option<u64> {
-        if let Self::Int(n) = self { u64::try_from(*n).ok() } else { None }
+        if let Self::Uint(n) = self { Some(*n) } else { None }
     }
 
     pub(crate) fn as_fixed<const N: usize>(&self) -> Option<[u8; N]> {
@@ -78,10 +79,8 @@ impl<'a> Item<'a> {
     /// Writes deterministically: the keys of maps in the order of their encodings.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Int(n) => match u64::try_from(*n) {
-                Ok(n) => head(POSITIVE, n, out),
-                Err(_) => head(NEGATIVE, magnitude(*n), out),
-            },
+            Self::Uint(n) => head(POSITIVE, *n, out),
+            Self::Negative(n) => head(NEGATIVE, *n, out),
             Self::Bytes(bytes) => {
                 head(BYTES, bytes.len() as u64, out);
                 out.extend_from_slice(bytes);
@@ -111,10 +110,8 @@ impl<'a> Item<'a> {
     /// Orders keys as their encodings are ordered: a head begins with the major type and orders by its number.
     fn rank(&self) -> (u8, u64, &[u8]) {
         match self {
-            Self::Int(n) => match u64::try_from(*n) {
-                Ok(n) => (POSITIVE, n, &[]),
-                Err(_) => (NEGATIVE, magnitude(*n), &[]),
-            },
+            Self::Uint(n) => (POSITIVE, *n, &[]),
+            Self::Negative(n) => (NEGATIVE, *n, &[]),
             Self::Text(text) => (TEXT, text.len() as u64, text.as_bytes()),
             _ => (u8::MAX, 0, &[]),
         }
@@ -126,11 +123,6 @@ pub(crate) fn write_sign1(parts: Vec<Item<'_>>) -> Vec<u8> {
     let mut out = vec![SIGN1];
     Item::Array(parts).write(&mut out);
     out
-}
-
-/// What the head of a negative integer says: `-1 - n`.
-fn magnitude(n: i128) -> u64 {
-    u64::try_from(-1 - n).unwrap_or(u64::MAX)
 }
 
 /// Writes a head: a major type and its number, in the shortest form.
@@ -163,8 +155,8 @@ impl<'a> Reader<'a> {
         }
         let (major, n) = self.head()?;
         Some(match major {
-            POSITIVE => Item::Int(n.into()),
-            NEGATIVE => Item::Int(-1 - i128::from(n)),
+            POSITIVE => Item::Uint(n),
+            NEGATIVE => Item::Negative(n),
             BYTES => Item::Bytes(self.take(n)?),
             TEXT => Item::Text(std::str::from_utf8(self.take(n)?).ok()?),
             ARRAY => self.array(n, depth.checked_sub(1)?)?,
@@ -185,7 +177,10 @@ impl<'a> Reader<'a> {
         let (mut pairs, mut last): (Pairs<'a>, &[u8]) = (room(count), &[]);
         for _ in 0..count {
             let from = self.rest;
-            let key = self.item(0).filter(|key| matches!(key, Item::Int(_) | Item::Text(_)))?;
+            let key = self.item(0)?;
+            if !matches!(key, Item::Uint(_) | Item::Negative(_) | Item::Text(_)) {
+                return None;
+            }
             let encoded = from.get(..from.len() - self.rest.len())?;
             if encoded <= last {
                 return None;
@@ -229,16 +224,23 @@ fn room<T>(count: u64) -> Vec<T> {
     Vec::with_capacity(count.min(16) as usize)
 }
 
-macro_rules! from_integers {
-    ($($integer:ty),*) => {
-        $(impl From<$integer> for Item<'_> {
-            fn from(n: $integer) -> Self {
-                Self::Int(n.into())
-            }
-        })*
-    };
+impl From<u64> for Item<'_> {
+    fn from(n: u64) -> Self {
+        Self::Uint(n)
+    }
 }
-from_integers!(u64, i64, i32);
+
+impl From<i64> for Item<'_> {
+    fn from(n: i64) -> Self {
+        u64::try_from(n).map_or_else(|_| Self::Negative(n.unsigned_abs() - 1), Self::Uint)
+    }
+}
+
+impl From<i32> for Item<'_> {
+    fn from(n: i32) -> Self {
+        i64::from(n).into()
+    }
+}
 
 impl<'a> From<&'a str> for Item<'a> {
     fn from(text: &'a str) -> Self {
