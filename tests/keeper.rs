@@ -407,4 +407,9 @@ entries below it and not for those after it: a keeper who shows an older one can
 `verify-chain` says how many entries follow the witnessed ones, and how old the cosignature is. A claimed time is only a
 claim: no reader notices, since nothing contradicts it. A checkpoint says nothing of contents; whoever reads those
 compares them with their digests.
+
+A pin serves `verify-chain --since-pin` just as well: it holds a digest of the keys, refs and snapshots at the head that was
+judged, so that a keeper who forges the index is noticed. It does not read again what it judged before: whoever wants to
+know whether the keeper still has all of that, as it was, leaves the option out. `verify-chain --no-signatures` compares
+hashes with the pin and judges nobody's signature; a keeper may write what it likes there.
 ";

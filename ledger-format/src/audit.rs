@@ -46,6 +46,13 @@ pub struct Auditor {
 }
 
 impl Auditor {
+    /// Goes on behind statements that were judged before. Whoever calls this vouches that the tree with this right
+    /// edge is theirs, and that they leave this state behind in the ledger of this id and name.
+    #[must_use]
+    pub fn resume(frontier: Frontier, state: State, ledger: (EntryId, String)) -> Self {
+        Self { frontier, state, ledger: Some(ledger) }
+    }
+
     /// Judges the next statement and, when it may stand, takes it over. After a failure the auditor stays
     /// where it was: what was accepted so far is a consistent prefix.
     ///

@@ -9,7 +9,9 @@ use promptos::catalog::{Catalog, SCHEMA_FOLDER, Schemas};
 use promptos::error::{Error, Kind, Result};
 use promptos::files;
 use promptos::keys::{self, Key, KeySource, Origin, logkey};
-use promptos::ledger::{Access, Author, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor};
+use promptos::ledger::{
+    Access, Author, Basis, Create, Entry, Event, Finding, Ledger, New, Pin, Pins, doctor,
+};
 use promptos::session::Settings;
 use std::cell::OnceCell;
 use std::io::{ErrorKind, IsTerminal as _};
@@ -408,12 +410,17 @@ impl<'a> Context<'a> {
         self.pin_head(ledger, ledger.head()?, None)
     }
 
-    /// Pins a head, and the head that an audit has judged. What was recorded or found stands whatever
+    /// Pins a head, and the head that an audit has judged with what it left behind there. What was recorded or found stands whatever
     /// becomes of the pin, so a pin that cannot be kept is a warning.
     ///
     /// # Errors
     /// Integrity, when the ledger does not extend what is pinned.
-    pub(crate) fn pin_head(&self, ledger: &Ledger, head: Head, judged: Option<Head>) -> Result<()> {
+    pub(crate) fn pin_head(
+        &self,
+        ledger: &Ledger,
+        head: Head,
+        judged: Option<(Head, Option<Basis>)>,
+    ) -> Result<()> {
         let Some(pins) = self.pins() else {
             self.ui.warn("no home folder, so no pin is kept: a ledger that goes back will not be noticed");
             return Ok(());
@@ -424,7 +431,9 @@ impl<'a> Context<'a> {
             false => None,
         };
         let place = Some(known.map_or_else(|| self.ledger_place(), Ok)?);
-        match pins.advance(ledger, &Pin { origin: ledger.origin(), head, judged, place }) {
+        let (judged, basis) = judged.unzip();
+        let pin = Pin { origin: ledger.origin(), head, judged, basis: basis.flatten(), place };
+        match pins.advance(ledger, &pin) {
             Err(error) if error.kind() != Kind::Integrity => {
                 let what = "the pin was not moved, so a ledger that goes back may not be noticed";
                 self.ui.warn(&safe(&format!("{what}: {error}")));

@@ -6,6 +6,7 @@ use ledger_format::{Checkpoint, Head, Policy};
 use promptos::error::{Error, Kind, Result};
 use promptos::ledger::{
     Cause, Cosigner, Finding, Ledger, Options, Report, Rung, Stated, Suspect, WitnessedHead, audit,
+    audit_hashes,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -27,10 +28,14 @@ pub(crate) struct VerifyChain {
     /// A head that you hold: a checkpoint, a tlog-proof or an evidence tar
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Judge only what is new since your last audit; the older entries are hashed again, to see that they
-    /// are the same
+    /// Judge only what is new since your last audit. The older entries are not read again while tree and index still
+    /// lead to what that audit left behind: whether they were damaged since is what an audit without this tells
     #[arg(long)]
     since_pin: bool,
+    /// Only hash: are the entries those of the head, the tree, the checkpoint and your pin? No signature, right or content
+    /// is judged, no rung is reached and no pin is moved
+    #[arg(long, conflicts_with_all = ["since_pin", "require", "policy"])]
+    no_signatures: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,7 +63,10 @@ impl VerifyChain {
         let policy = heads::policy(context, self.policy.as_deref())?;
         let given = self.checkpoint.as_ref().map(|path| held(&ledger, path)).transpose()?;
         let checkpoint = given.as_ref().map(|(_, head)| *head);
-        let (mut report, options) = audit_pinned(context, &ledger, checkpoint, self.since_pin)?;
+        let (mut report, options) = match self.no_signatures {
+            true => hashed_pinned(context, &ledger, checkpoint)?,
+            false => audit_pinned(context, &ledger, checkpoint, self.since_pin)?,
+        };
         let mut missing = Missing::default();
         if let (Some((_, policy)), Some(_)) = (&policy, report.rung) {
             let given = given.into_iter().zip(&self.checkpoint).map(|((note, _), path)| (path.clone(), note));
@@ -75,16 +83,19 @@ impl VerifyChain {
                 Err(why) => missing.anchors.push(why),
             }
         }
-        let misfits = &report.misfits;
-        let open = misfits.iter().filter(|misfit| misfit.code == "session.open").count();
+        let sessions = report.misfits.as_ref().map(|misfits| {
+            let open = misfits.iter().filter(|misfit| misfit.code == "session.open").count();
+            (open, misfits.len() - open)
+        });
         // Looked up in the index, which is worth asking once the audit has found it right.
-        let suspects = if report.findings.is_empty() { ledger.suspects()? } else { Vec::new() };
+        let judged = report.findings.is_empty() && !self.no_signatures;
+        let suspects = if judged { ledger.suspects()? } else { Vec::new() };
         if context.ui.json {
             let mut value = serde_json::to_value(&report).map_err(|e| Error::bug("no JSON").because(e))?;
             if let Some(object) = value.as_object_mut() {
                 object.insert("first_seen".to_owned(), json!(first_seen));
-                object.insert("open_sessions".to_owned(), json!(open));
-                object.insert("session_findings".to_owned(), json!(misfits.len() - open));
+                object.insert("open_sessions".to_owned(), json!(sessions.map(|(open, _)| open)));
+                object.insert("session_findings".to_owned(), json!(sessions.map(|(_, other)| other)));
                 object.insert("suspects".to_owned(), suspects.iter().map(suspect_json).collect());
                 object.insert(
                     "pinned".to_owned(),
@@ -104,10 +115,15 @@ impl VerifyChain {
                     .for_each(|why| context.ui.note(&format!("not witnessed: {}", safe(why))));
             }
         }
-        match (open, misfits.len() - open) {
-            (0, 0) => {}
-            (open, 0) => context.ui.note(&format!("open sessions: {open}; see promptos session list --open")),
-            (open, other) => context.ui.note(&format!(
+        match sessions {
+            None if judged => {
+                context.ui.note("whether sessions are open was not looked at; see promptos session check")
+            }
+            None | Some((0, 0)) => {}
+            Some((open, 0)) => {
+                context.ui.note(&format!("open sessions: {open}; see promptos session list --open"))
+            }
+            Some((open, other)) => context.ui.note(&format!(
                 "open sessions: {open}, other findings on sessions: {other}; see promptos session check"
             )),
         }
@@ -118,7 +134,10 @@ impl VerifyChain {
         if let Some(kind) = report.failure() {
             let count = report.findings.len();
             let what = if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
-            let first = format!("{} of {} entries stand as a consistent prefix", report.judged, report.size);
+            let first = match report.rung_withheld {
+                Some(_) => format!("{} of {} entries were hashed", report.hashed, report.size),
+                None => format!("{} of {} entries stand as a consistent prefix", report.judged, report.size),
+            };
             return Err(Error::new(kind, format!("the ledger does not hold: {what}")).hint(first));
         }
         for wanted in &self.require {
@@ -198,15 +217,29 @@ pub(crate) fn audit_pinned(
             .hint("run verify-chain without --since-pin once"));
     }
     // A pin says what was seen; what was judged is what a whole audit has found consistent.
-    let judged = pinned.as_ref().and_then(|pin| pin.judged).filter(|_| since_pin);
-    let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged };
+    let earlier = pinned.as_ref().filter(|_| since_pin);
+    let (judged, basis) = (earlier.and_then(|pin| pin.judged), earlier.and_then(|pin| pin.basis.clone()));
+    let options = Options { pinned: pinned.as_ref().map(|pin| pin.head), checkpoint, judged, basis };
     let report = watched(context, ledger, |progress| audit(ledger, &options, progress))?;
     if report.findings.is_empty() {
         let root = hex::decode(&report.root).ok().and_then(|root| root.try_into().ok());
         let root = root.ok_or_else(|| Error::bug("a root is not 32 bytes"))?;
         let head = Head { size: report.size, root };
-        context.pin_head(ledger, head, Some(head))?;
+        context.pin_head(ledger, head, Some((head, report.basis.clone())))?;
     }
+    Ok((report, options))
+}
+
+/// Hashes the ledger and compares it with this user's pin, which stays where it is.
+fn hashed_pinned(
+    context: &Context<'_>,
+    ledger: &Ledger,
+    checkpoint: Option<Head>,
+) -> Result<(Report, Options)> {
+    let pinned = context.pin_of(ledger)?.map(|pin| pin.head);
+    context.check_place(ledger)?;
+    let options = Options { pinned, checkpoint, ..Options::default() };
+    let report = watched(context, ledger, |progress| audit_hashes(ledger, &options, progress))?;
     Ok((report, options))
 }
 
@@ -240,22 +273,24 @@ pub(crate) fn name(rung: Rung) -> String {
 fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: bool) -> Result<()> {
     let line = |label: &str, text: String| context.ui.line(&format!("{BOLD}{label:<9}{BOLD:#} {text}"));
     line("ledger", format!("{} {DIM}{}{DIM:#}", report.name, short(&report.ledger)))?;
-    let scope = match report.from {
-        0 => format!("{} judged from their bytes", report.judged),
-        from => format!(
-            "{} new ones judged; the first {from} were judged by an earlier audit, and are the same",
-            report.judged - from
+    let scope = match (report.from, report.rung_withheld) {
+        (_, Some(why)) => format!("{} hashed; {why}", report.hashed),
+        (0, None) => format!("{} judged from their bytes", report.judged),
+        (from, None) => format!(
+            "{} new ones judged; the first {from} were judged by an earlier audit, and are {}",
+            // Nothing, when what was judged is another history.
+            report.judged.saturating_sub(from),
+            if report.hashed < report.judged { "not read again" } else { "the same" }
         ),
     };
     line("entries", format!("{}: {scope}", report.size))?;
-    line(
-        "contents",
-        format!(
-            "{} known{}; those that the judged entries describe were hashed again",
-            report.contents,
-            if report.erased > 0 { format!(", {} erased", report.erased) } else { String::new() }
-        ),
-    )?;
+    let again = "those that the judged entries describe were hashed again";
+    match (report.contents, report.erased) {
+        _ if report.rung_withheld.is_some() => {}
+        (None, _) => line("contents", again.to_owned())?,
+        (Some(known), None | Some(0)) => line("contents", format!("{known} known; {again}"))?,
+        (Some(known), Some(erased)) => line("contents", format!("{known} known, {erased} erased; {again}"))?,
+    }
     if let Some(first) = report.absent.first() {
         let rest = if report.absent.len() > 1 { ", …" } else { "" };
         line("absent", format!("{} not published: {}{rest}", report.absent.len(), short(first)))?;
@@ -274,6 +309,9 @@ fn print(context: &Context<'_>, report: &Report, options: &Options, first_seen: 
         context.ui.line(&format!("{BAD}{code}{BAD:#}: {message}\n          {DIM}{meaning}{DIM:#}"))?;
     }
     match report.rung {
+        None if report.findings.is_empty() => {
+            line("rung", format!("{WARN}none{WARN:#} {DIM}(hashes alone reach no rung){DIM:#}"))
+        }
         None => line("rung", format!("{BAD}none{BAD:#}")),
         Some(rung) => {
             let why = match (rung, options.checkpoint, options.pinned) {

@@ -4,8 +4,9 @@
 //! tells that something is wrong with one of these, and not where. Then the audit is made again the plain way, one thing
 //! after the other, whose report names it.
 
+use super::basis::Basis;
 use super::checks;
-use super::pass::Pass;
+use super::pass::{Pass, Resumed};
 use super::rows::{self, Rows, Secret, Sum};
 use super::{Ledger, Misfit, index};
 use crate::error::{Error, Kind, Result};
@@ -55,29 +56,36 @@ pub struct Report {
     pub from: u64,
     /// How long a prefix of the ledger was found consistent.
     pub judged: u64,
-    /// How many pieces of content the store knows, present or erased. Those that the judged entries describe were
-    /// hashed again.
-    pub contents: u64,
+    /// How many entries were read and hashed. Below `from` none need be.
+    pub hashed: u64,
+    /// How many pieces of content the store knows, present or erased; `None` when that was not looked at. Those that
+    /// the judged entries describe were hashed again.
+    pub contents: Option<u64>,
     /// How many of them are erased.
-    pub erased: u64,
+    pub erased: Option<u64>,
     /// Contents that entries describe and that a published copy does not have, which need not have them.
     pub absent: Vec<String>,
     /// Statements whose author did not know the newest head, which is legal.
     pub lagging: u64,
     /// Statements that this version does not fully understand.
     pub not_understood: u64,
-    /// The highest rung reached; `None` when something is wrong.
+    /// The highest rung reached; `None` when something is wrong, and for what reaches none.
     pub rung: Option<Rung>,
+    /// Why there is no rung although nothing is wrong.
+    pub rung_withheld: Option<&'static str>,
     /// What witnesses say of it; the audit itself does not ask them.
     pub witnessed: Option<super::WitnessedHead>,
     /// Where a head of it is anchored, when that was looked for.
     pub anchored: Option<super::AnchoredHead>,
     /// What does not hold.
     pub findings: Vec<Finding>,
-    /// What does not fit in sessions, as [`Ledger::lives`] tells it. Nothing while there are findings: what does not
-    /// hold is not told from.
+    /// What does not fit in sessions, as [`Ledger::lives`] tells it. `None` when not all entries are read, and while
+    /// there are findings: what does not hold is not told from.
     #[serde(skip)]
-    pub misfits: Vec<Misfit>,
+    pub misfits: Option<Vec<Misfit>>,
+    /// What the next audit can go on from, beside the head; `None` while there are findings.
+    #[serde(skip)]
+    pub basis: Option<Basis>,
 }
 
 impl Report {
@@ -94,15 +102,18 @@ impl Report {
 }
 
 /// What the auditor brings.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The head pinned for this ledger.
     pub pinned: Option<Head>,
     /// A head from elsewhere that the ledger must extend.
     pub checkpoint: Option<Head>,
-    /// A head that an earlier audit of this auditor found consistent. The statements below it are only
-    /// hashed again, to see that they are the same, and read, for the keys and refs that they leave behind.
+    /// A head that an earlier audit of this auditor found consistent. The statements below it are not judged again:
+    /// with a basis that the index and the tree still lead to they are not read, and without one they are only hashed,
+    /// to see that they are the same, and read, for the keys and refs that they leave behind.
     pub judged: Option<Head>,
+    /// What that audit left behind at that head.
+    pub basis: Option<Basis>,
 }
 
 /// How much an audit keeps in memory, whatever the size of the ledger. Beside it grow what rights and refs need
@@ -142,10 +153,34 @@ pub(super) fn audit_within(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
     let head = ledger.head()?;
-    match fast(bounds, ledger, head, options, progress)? {
+    let contradicted = match Pass::resume(ledger, head, bounds, options)? {
+        Resumed::Ready(mut pass) => {
+            pass.hold(options);
+            pass.statements(None, progress)?;
+            pass.end()?;
+            let report = pass.report(options)?;
+            // What is wrong, the entries below may explain: they are read then.
+            if report.findings.is_empty() {
+                return Ok(report);
+            }
+            false
+        }
+        Resumed::Contradicted => true,
+        Resumed::No => false,
+    };
+    match fast(bounds, ledger, head, options, contradicted, progress)? {
         Some(report) => Ok(report),
-        None => plain(bounds, ledger, head, options, progress),
+        None => plain(bounds, ledger, head, options, contradicted, progress),
     }
+}
+
+/// Hashes all statements and compares them with the head, the tree and the heads held; nobody's signature, right or
+/// content is judged, so that no rung is reached.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_hashes(ledger: &Ledger, options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Report> {
+    Pass::new(ledger, ledger.head()?, Bounds::usual()).hashes(options, progress)
 }
 
 /// The plain way.
@@ -154,10 +189,10 @@ pub(super) fn plain(
     ledger: &Ledger,
     head: Head,
     options: &Options,
+    contradicted: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
-    let mut pass = Pass::new(ledger, head, bounds);
-    pass.hold(options);
+    let mut pass = start(bounds, ledger, head, options, contradicted);
     pass.statements(None, progress)?;
     pass.end()?;
     pass.report(options)
@@ -169,10 +204,10 @@ fn fast(
     ledger: &Ledger,
     head: Head,
     options: &Options,
+    contradicted: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<Report>> {
-    let mut pass = Pass::new(ledger, head, bounds);
-    pass.hold(options);
+    let mut pass = start(bounds, ledger, head, options, contradicted);
     let secret = Secret::draw();
     // Of the entries that were judged before, the rows are not looked at.
     let whole = options.judged.is_none() && !matches!(pass.rows, Rows::Unused);
@@ -193,6 +228,22 @@ fn fast(
         return Ok(None);
     }
     pass.report(options).map(Some)
+}
+
+/// A pass over all entries. `contradicted`: the index says something else than an earlier audit did.
+fn start<'a>(
+    bounds: Bounds,
+    ledger: &'a Ledger,
+    head: Head,
+    options: &Options,
+    contradicted: bool,
+) -> Pass<'a> {
+    let mut pass = Pass::new(ledger, head, bounds);
+    pass.hold(options);
+    if contradicted {
+        pass.contradict(options);
+    }
+    pass
 }
 
 /// All index rows that follow from a ledger's statements, for rebuilding.

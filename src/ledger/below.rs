@@ -2,7 +2,7 @@
 
 use super::index;
 use crate::error::{Error, Kind, Result};
-use crate::store::nodes::{HEIGHT, TILE, Tiles};
+use crate::store::nodes::{HASH, HEIGHT, TILE, Tiles, WIDTH, missing};
 use crate::store::{Store, TileId};
 use ledger_format::tree::{self, Frontier, Nodes};
 use ledger_format::{EntryId, Hash, Head, History, Located};
@@ -58,12 +58,45 @@ impl<'a> Below<'a> {
         Self { hints: false, ..Self::new(store, 0) }
     }
 
+    /// Goes on behind the first entries, whose tree has this right edge. Its tiles must be those that the edge was read
+    /// from.
+    pub(super) fn resume(store: &'a dyn Store, keep: usize, frontier: Frontier) -> Result<Self> {
+        let mut edge = Vec::new();
+        for level in 0..=(63 / HEIGHT) {
+            let nodes = frontier.size().checked_shr(u32::from(level * HEIGHT)).unwrap_or(0);
+            let id = TileId { level, index: nodes >> HEIGHT };
+            let length = usize::try_from(nodes % WIDTH).unwrap_or(0) * HASH;
+            let mut tile = if length > 0 { store.tile(id)?.unwrap_or_default() } else { Vec::new() };
+            if tile.len() < length {
+                return Err(missing(id));
+            }
+            tile.truncate(length);
+            edge.push(tile);
+        }
+        Ok(Self { edge, frontier, ..Self::new(store, keep) })
+    }
+
+    /// How many entries were taken over.
+    pub(super) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// The right edge of their tree.
+    pub(super) fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// Their head.
+    pub(super) fn head(&self) -> Head {
+        self.frontier.head()
+    }
+
     /// Takes over the next entry, and compares the tiles that it fills with the store's.
     pub(super) fn push(&mut self, id: EntryId) -> Result<()> {
         let (levels, edge) = (&mut self.levels, &mut self.edge);
         let mut full = Vec::new();
         self.frontier.push(id.0, |level, index, hash| {
-            levels.push(level, *hash);
+            levels.push(level, index, *hash);
             if level % HEIGHT == 0 {
                 let level = level / HEIGHT;
                 let at = usize::from(level);
@@ -154,7 +187,7 @@ impl Whole {
     fn push(&mut self, id: EntryId) {
         self.indexes.insert(id, self.frontier.size());
         let levels = &mut self.levels;
-        self.frontier.push(id.0, |level, _, hash| levels.push(level, *hash));
+        self.frontier.push(id.0, |level, index, hash| levels.push(level, index, *hash));
     }
 }
 
@@ -218,12 +251,15 @@ impl Levels {
         Self { keep, levels: Vec::new() }
     }
 
-    fn push(&mut self, level: u8, hash: Hash) {
+    fn push(&mut self, level: u8, index: u64, hash: Hash) {
         let level = usize::from(level);
         if self.levels.len() <= level {
             self.levels.resize_with(level + 1, Default::default);
         }
         let Some((first, hashes)) = self.levels.get_mut(level) else { return };
+        if hashes.is_empty() {
+            *first = index;
+        }
         hashes.push_back(hash);
         if hashes.len() > self.keep {
             hashes.pop_front();

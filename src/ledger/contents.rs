@@ -27,6 +27,8 @@ pub(super) struct Contents<'a> {
     open: BTreeMap<Address, Vec<(u64, Said)>>,
     tombstones: BTreeSet<Address>,
     copy: Option<Copied>,
+    /// Whether all entries are read: only then is it known what was erased, and all that is stored is looked at.
+    whole: bool,
 }
 
 /// What is known of a published copy. It need not have all content and may be far away, so that many contents are asked
@@ -46,9 +48,8 @@ const THREADS: usize = 16;
 /// What [`Contents`] come to.
 pub(super) struct Judged {
     pub(super) findings: Vec<Finding>,
-    /// Contents in the store, present or erased.
-    pub(super) known: u64,
-    pub(super) erased: u64,
+    /// Contents in the store, present or erased, and those that are erased. `None` when they were not counted.
+    pub(super) known: Option<(u64, u64)>,
     /// What a published copy does not have.
     pub(super) absent: Vec<Address>,
 }
@@ -57,12 +58,17 @@ impl<'a> Contents<'a> {
     /// Remembers between `remember` and twice as many descriptions that hold.
     pub(super) fn new(ledger: &'a Ledger, remember: usize) -> Self {
         let (open, tombstones) = (BTreeMap::new(), BTreeSet::new());
-        Self { ledger, recent: Recent::new(remember), open, tombstones, copy: None }
+        Self { ledger, recent: Recent::new(remember), open, tombstones, copy: None, whole: true }
     }
 
     /// Content that is not in a published copy was erased, or not published: neither is wrong.
     pub(super) fn of_published(ledger: &'a Ledger, remember: usize) -> Self {
         Self { copy: Some(Copied::default()), ..Self::new(ledger, remember) }
+    }
+
+    /// Of new entries only, without those before them.
+    pub(super) fn of_new(ledger: &'a Ledger, remember: usize) -> Self {
+        Self { whole: false, ..Self::new(ledger, remember) }
     }
 
     /// An entry describes content.
@@ -133,7 +139,7 @@ impl<'a> Contents<'a> {
     /// Judges what was left open, once all entries are read.
     pub(super) fn judge(mut self) -> Result<Judged> {
         self.ask()?;
-        let mut judged = Judged { findings: Vec::new(), known: 0, erased: 0, absent: Vec::new() };
+        let mut judged = Judged { findings: Vec::new(), known: None, absent: Vec::new() };
         for (address, said) in &self.open {
             let (state, sha256) = read(self.ledger, address);
             let erased = self.tombstones.contains(address);
@@ -165,11 +171,20 @@ impl<'a> Contents<'a> {
                 judged.findings.push(Finding { code, entry: Some(*at), message, meaning });
             }
         }
+        if !self.whole {
+            for address in &self.tombstones {
+                if matches!(self.ledger.blob_state(address)?, BlobState::Present(_)) {
+                    judged.findings.push(not_erased(address));
+                }
+            }
+            return Ok(judged);
+        }
         let mut stored = BTreeSet::new();
+        let (mut known, mut erased) = (0, 0);
         self.ledger.store.blobs(&mut |hash, state| {
             let address = Address(hash);
-            judged.known += 1;
-            judged.erased += u64::from(state == BlobState::Erased);
+            known += 1;
+            erased += u64::from(state == BlobState::Erased);
             if matches!(state, BlobState::Present(_)) && self.tombstones.contains(&address) {
                 judged.findings.push(not_erased(&address));
             }
@@ -178,6 +193,7 @@ impl<'a> Contents<'a> {
             }
             Ok(true)
         })?;
+        judged.known = Some((known, erased));
         if let Some(copy) = &self.copy {
             self.judge_copy(copy, &stored, &mut judged)?;
         }
@@ -204,17 +220,17 @@ impl<'a> Contents<'a> {
                 other => drop(other?),
             }
         }
+        let (mut known, mut gone) = judged.known.unwrap_or_default();
         for address in copy.present.difference(stored) {
-            judged.known += 1;
+            known += 1;
             if self.tombstones.contains(address) {
                 judged.findings.push(not_erased(address));
             }
         }
         let (erased, absent): (Vec<_>, Vec<_>) =
             copy.missing.iter().partition(|address| self.tombstones.contains(address));
-        judged.erased += erased.len() as u64;
-        judged.known += erased.len() as u64;
-        judged.absent = absent;
+        (known, gone) = (known + erased.len() as u64, gone + erased.len() as u64);
+        (judged.known, judged.absent) = (Some((known, gone)), absent);
         Ok(())
     }
 }

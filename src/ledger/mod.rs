@@ -3,6 +3,7 @@
 mod anchor;
 mod append;
 mod audit;
+mod basis;
 mod below;
 mod bulk;
 mod checks;
@@ -33,7 +34,8 @@ mod where_used;
 
 pub use anchor::{AnchorSearch, AnchoredHead, TRAILER, tag_message, trailer};
 pub use append::{Author, Content, Create, New};
-pub use audit::{Finding, Options, Report, Rung, audit};
+pub use audit::{Finding, Options, Report, Rung, audit, audit_hashes};
+pub use basis::Basis;
 pub use erase::Erasure;
 pub use heads::{
     Compared, Cosigner, Seen, SignedHead, WitnessedHead, compare, contradiction, held_checkpoint, held_note,

@@ -1,6 +1,13 @@
-//! One pass of an audit over all statements, and what stands on them.
+//! One pass of an audit over statements, and what stands on them.
+
+mod end;
+mod hashes;
+mod resume;
+
+pub(super) use resume::Resumed;
 
 use super::audit::{Bounds, Finding, Options, Report, Rung};
+use super::basis::Basis;
 use super::below::{Below, undamaged};
 use super::checks::Sender;
 use super::contents::Contents;
@@ -13,7 +20,7 @@ use super::{Ledger, index};
 use crate::error::{Kind, Result};
 use crate::store::{Head, Store};
 use ledger_format::evidence::Evidence;
-use ledger_format::{Address, Auditor, Body, Checkpoint, Class, Failure, Manifest, Statement, VerifierKey};
+use ledger_format::{Address, Auditor, Body, Class, Failure, Manifest, Statement};
 use std::collections::HashMap;
 
 /// One pass over a ledger's statements.
@@ -32,7 +39,10 @@ pub(super) struct Pass<'a> {
     countersigned: Option<(u64, Seen)>,
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
-    lives: Lives,
+    /// `None`: the older entries are not read, so that what is open cannot be told.
+    lives: Option<Lives>,
+    /// What an earlier audit has left at the head that it judged, when the index tells something else of it.
+    contradicted: Option<Basis>,
     pub(super) rows: Rows,
 }
 
@@ -53,16 +63,19 @@ impl<'a> Pass<'a> {
             root: hex::encode(head.root),
             from: 0,
             judged: 0,
-            contents: 0,
-            erased: 0,
+            hashed: 0,
+            contents: None,
+            erased: None,
             absent: Vec::new(),
             lagging: 0,
             not_understood: 0,
             rung: None,
+            rung_withheld: None,
             witnessed: None,
             anchored: None,
             findings: Vec::new(),
-            misfits: Vec::new(),
+            misfits: None,
+            basis: None,
         };
         Self {
             ledger,
@@ -75,7 +88,8 @@ impl<'a> Pass<'a> {
             contents,
             countersigned: None,
             bound_by: HashMap::new(),
-            lives: Lives::default(),
+            lives: Some(Lives::default()),
+            contradicted: None,
             rows,
         }
     }
@@ -116,14 +130,16 @@ impl<'a> Pass<'a> {
 
     /// What the pass comes to.
     pub(super) fn report(self, options: &Options) -> Result<Report> {
+        let basis = if self.is_whole() && self.report.findings.is_empty() { self.basis()? } else { None };
         let (mut report, contents) = (self.report, self.contents.judge()?);
-        (report.contents, report.erased) = (contents.known, contents.erased);
+        (report.contents, report.erased) = contents.known.unzip();
         report.absent = contents.absent.iter().map(Address::to_string).collect();
         report.findings.extend(contents.findings);
         if report.findings.is_empty() {
             let held = options.pinned.is_some() || options.checkpoint.is_some();
             report.rung = Some(if held { Rung::Pinned } else { Rung::Consistent });
-            report.misfits = self.lives.end(self.ledger, &mut |_| ())?;
+            report.misfits = self.lives.map(|lives| lives.end(self.ledger, &mut |_| ())).transpose()?;
+            report.basis = basis;
         }
         Ok(report)
     }
@@ -180,7 +196,10 @@ impl<'a> Pass<'a> {
 
     /// Compares the head of what was read with those held; answers whether what follows can be judged.
     fn compare_held(&mut self) -> bool {
-        let here = self.auditor.head();
+        if !self.held.iter().any(|(head, _)| head.size == self.below.size()) {
+            return true;
+        }
+        let here = self.below.head();
         let wrong = |(head, _): &&(Head, _)| head.size == here.size && head.root != here.root;
         let Some((head, what)) = self.held.iter().find(wrong) else { return true };
         let message = format!("the ledger forked: it had {here}; the head {what} has {head}");
@@ -199,40 +218,43 @@ impl<'a> Pass<'a> {
         mut sender: Option<&mut Sender<'_>>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
+        self.scan(progress, |pass, at, bytes| pass.statement(at, bytes, sender.as_deref_mut()))
+    }
+
+    /// Hands the statements that follow to `take`, which answers whether to go on.
+    fn scan(
+        &mut self,
+        progress: &mut dyn FnMut(u64),
+        mut take: impl FnMut(&mut Self, u64, &[u8]) -> Result<bool>,
+    ) -> Result<()> {
         let (store, size) = (self.store(), self.head.size);
-        let scanned = store.scan(0..size, &mut |at, bytes| {
-            let go_on = self.statement(at, bytes, sender.as_deref_mut())?;
+        let scanned = store.scan(self.below.size()..size, &mut |at, bytes| {
+            let go_on = take(self, at, bytes)?;
             if at % 1024 == 0 {
                 progress(at);
             }
             Ok(go_on)
         });
-        progress(self.report.judged);
+        let done = self.below.size();
+        progress(done);
         match scanned {
             Err(error) if error.kind() == Kind::Integrity => {
-                let message = error.to_string();
-                self.find("damaged", Some(self.report.judged), message, "the ledger file was damaged");
+                self.find("damaged", Some(done), error.to_string(), "the ledger file was damaged");
             }
             // What is not there of a published ledger takes nothing from what was found wrong before it.
             Err(error) if error.kind() == Kind::Unavailable && !self.report.findings.is_empty() => {}
             other => other?,
         }
-        if self.report.judged < size && self.report.findings.is_empty() {
-            let message = format!("the ledger claims {size} entries and holds {}", self.report.judged);
-            self.find("missing-entry", Some(self.report.judged), message, "entries were removed");
+        if done < size && self.report.findings.is_empty() {
+            let message = format!("the ledger claims {size} entries and holds {done}");
+            self.find("missing-entry", Some(done), message, "entries were removed");
         }
         Ok(())
     }
 
     /// Judges one statement; answers whether those after it can be judged.
     fn statement(&mut self, at: u64, bytes: &[u8], sender: Option<&mut Sender<'_>>) -> Result<bool> {
-        if at != self.auditor.head().size {
-            self.find(
-                "missing-entry",
-                Some(at),
-                format!("entry {at} is out of order"),
-                "entries were removed",
-            );
+        if !self.in_order(at) {
             return Ok(false);
         }
         let again = at < self.report.from;
@@ -258,17 +280,21 @@ impl<'a> Pass<'a> {
             }
         };
         self.report.judged = at + 1;
+        self.report.hashed += 1;
         self.below.push(statement.id)?;
         if self.countersigned.as_ref().is_none_or(|(_, seen)| seen.head.size < statement.head.size) {
             self.countersigned = Some((at, Seen::of(&statement)));
         }
         let go_on = self.compare_held();
         self.note_refs(at, &statement);
-        self.lives.push(at, &statement);
+        if let Some(lives) = &mut self.lives {
+            lives.push(at, &statement);
+        }
         if let Body::Erase(erase) = &statement.body {
             self.contents.erased(erase.content);
         }
         if again {
+            self.compare_basis()?;
             return Ok(go_on);
         }
         self.report.lagging += u64::from(statement.head.size < at);
@@ -281,6 +307,16 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a statement is the next one.
+    fn in_order(&mut self, at: u64) -> bool {
+        let next = at == self.below.size();
+        if !next {
+            let message = format!("entry {at} is out of order");
+            self.find("missing-entry", Some(at), message, "entries were removed");
+        }
+        next
     }
 
     /// Opens the evidence that is kept for other ledgers' sessions: it must prove them.
@@ -360,90 +396,5 @@ impl<'a> Pass<'a> {
 
     fn has(&self, code: &str) -> bool {
         self.report.findings.iter().any(|finding| finding.code == code)
-    }
-
-    fn tiles(&mut self) -> Result<()> {
-        let wrong = match self.below.wrong_tile() {
-            Err(error) if error.kind() == Kind::Unavailable && !self.report.findings.is_empty() => None,
-            wrong => wrong?,
-        };
-        if let Some(id) = wrong {
-            let message = format!("tile {}/{} is not the hashes of its entries", id.level, id.index);
-            self.find("tree", None, message, "the stored tree was damaged; proofs made from it would fail");
-        }
-        Ok(())
-    }
-
-    /// The rows that the state at the end implies.
-    fn state_rows(&self) -> Result<Vec<index::Row>> {
-        let state = self.auditor.state();
-        let mut rows = state.keys.values().map(index::key_row).collect::<Result<Vec<_>>>()?;
-        for (reference, content) in &state.refs {
-            let at = self.bound_by.get(reference).copied().unwrap_or_default();
-            rows.push(index::ref_row(reference, content, at));
-        }
-        rows.extend(state.checkpoint_key.as_ref().map(index::checkpoint_key_row));
-        rows.extend(state.checkpoint_keys.iter().map(index::past_checkpoint_key_row));
-        Ok(rows)
-    }
-
-    /// What can only be judged at the end: head, checkpoint, tree, index, contents.
-    pub(super) fn end(&mut self) -> Result<()> {
-        if self.is_whole() {
-            self.head()?;
-            self.tiles()?;
-            for row in self.state_rows()? {
-                self.row(row, self.head.size)?;
-            }
-            if let Rows::LookUp { count } = self.rows
-                && self.report.from == 0
-            {
-                self.count_rows(count)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The statements lead to the head, and its checkpoint is signed by the key that they leave in force.
-    pub(super) fn head(&mut self) -> Result<()> {
-        if self.auditor.head() != self.head {
-            let message =
-                format!("the ledger says it has {}; its entries give {}", self.head, self.auditor.head());
-            self.find("tree", None, message, "the stored head was changed");
-        }
-        self.checkpoint()
-    }
-
-    fn checkpoint(&mut self) -> Result<()> {
-        let Some(origin) = self.auditor.origin() else { return Ok(()) };
-        let Some(key) = self.auditor.state().checkpoint_key.clone() else { return Ok(()) };
-        let vkey = VerifierKey { name: origin, key };
-        let opened = Checkpoint::open(&self.bare.signed_checkpoint()?, &vkey);
-        let problem = match opened {
-            Ok(checkpoint) if checkpoint.head == self.head => return Ok(()),
-            Ok(checkpoint) => format!("the checkpoint is of {}", checkpoint.head),
-            Err(failure) => format!("the checkpoint does not hold: {}", failure.detail),
-        };
-        self.find("checkpoint", None, problem, "the store's keeper did not vouch for this order");
-        Ok(())
-    }
-
-    fn count_rows(&mut self, implied: u64) -> Result<()> {
-        let mut stored = 0u64;
-        let read = self.store().index_scan(&[], false, &mut |_, _| {
-            stored += 1;
-            Ok(true)
-        });
-        let read = undamaged(read)?.is_some();
-        if (!read || stored != implied) && !self.has("index") {
-            let message = format!("the derived index has {stored} rows where {implied} follow");
-            self.find(
-                "index",
-                None,
-                message,
-                "look-ups may find what is not there; the index can be rebuilt",
-            );
-        }
-        Ok(())
     }
 }

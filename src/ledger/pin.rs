@@ -2,10 +2,11 @@
 //! or forked is noticed. Like ssh's known_hosts: one file per ledger id, never moved backwards.
 //!
 //! A pin is the three lines of a checkpoint and, after them, where the ledger was, `place <JSON string>`,
-//! and up to which head it was audited, `judged <size> <64 hex of the root>`. What was seen and what was
-//! judged are two things: every writer moves the first, only an audit the second.
+//! and up to which head it was audited, `judged <size> <64 hex of the root>`, with what that audit left behind for the
+//! next one, `basis <64 hex> <64 hex>`: the digest of keys, refs and names at that head, and the checkpoint key there.
+//! What was seen and what was judged are two things: every writer moves the first, only an audit the second.
 
-use super::Ledger;
+use super::{Basis, Ledger};
 use crate::error::{Error, Result};
 use crate::files::Unfinished;
 use ledger_format::{Checkpoint, EntryId, Head};
@@ -22,6 +23,8 @@ pub struct Pin {
     pub head: Head,
     /// The newest head that a whole audit found consistent.
     pub judged: Option<Head>,
+    /// What that audit left behind.
+    pub basis: Option<Basis>,
     /// The ledger file that it was seen in.
     pub place: Option<PathBuf>,
 }
@@ -45,7 +48,11 @@ impl Pin {
                 Some(Head { size: size.parse().ok()?, root })
             }
         };
-        Some(Self { origin, head, judged, place })
+        let basis = match line("basis ") {
+            None => None,
+            Some(basis) => Some(Basis::parse(basis).filter(|_| judged.is_some())?),
+        };
+        Some(Self { origin, head, judged, basis, place })
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -55,6 +62,9 @@ impl Pin {
         }
         if let Some(Head { size, root }) = &self.judged {
             text.push_str(&format!("judged {size} {}\n", hex::encode(root)));
+        }
+        if let Some(basis) = &self.basis {
+            text.push_str(&format!("basis {}\n", basis.to_text()));
         }
         text
     }
@@ -127,12 +137,14 @@ impl Pins {
         let mut next = pin.clone();
         if let Some(old) = self.get(&ledger.id())? {
             ledger.check_extends(&old.head)?;
-            let later = |a: Head, b: Head| if a.size > b.size { a } else { b };
-            next.head = later(old.head, pin.head);
-            next.judged = match (old.judged, pin.judged) {
-                (Some(old), Some(new)) => Some(later(old, new)),
-                (old, new) => new.or(old),
-            };
+            next.head = if old.head.size > pin.head.size { old.head } else { pin.head };
+            // The basis goes with the head that it is of.
+            let newer = |old: Head| pin.judged.is_some_and(|new| new.size >= old.size);
+            if let Some(judged) = old.judged.filter(|judged| !newer(*judged)) {
+                (next.judged, next.basis) = (Some(judged), old.basis.clone());
+            } else if old.judged == pin.judged {
+                next.basis = pin.basis.clone().or_else(|| old.basis.clone());
+            }
             if next == old {
                 return Ok(());
             }
@@ -147,7 +159,7 @@ impl Pins {
     /// Those of `proves`; failed, when a larger tree is pinned, the origin names no ledger or the pin cannot be written.
     pub fn witness(&self, seen: &Checkpoint, proves: impl FnOnce(Option<&Head>) -> Result<()>) -> Result<()> {
         let Checkpoint { origin, head } = seen.clone();
-        let mut next = Pin { origin, head, judged: None, place: None };
+        let mut next = Pin { origin, head, judged: None, basis: None, place: None };
         let ledger = next.ledger().ok_or_else(|| {
             Error::failed("the checkpoint's origin names no ledger of this format, so there is no pin of it")
         })?;

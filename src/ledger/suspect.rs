@@ -131,9 +131,13 @@ impl Ledger {
 
     /// What a key signed from an entry on.
     fn signed_from(&self, kid: &Kid, since: u64) -> Result<Vec<Entry>> {
-        let signed =
-            index::indexes(&*self.store, &index::key(index::Table::SignedBy, &[&kid.0]), false, usize::MAX)?;
-        signed.into_iter().filter(|at| *at >= since).map(|at| self.expect_entry(at)).collect()
+        let mut signed = Vec::new();
+        self.store.index_scan(&index::key(index::Table::SignedBy, &[&kid.0]), true, &mut |key, _| {
+            let at = index::trailing_index(key).ok_or_else(|| index::damaged("a row"))?;
+            signed.extend(Some(at).filter(|at| *at >= since));
+            Ok(at >= since)
+        })?;
+        signed.into_iter().rev().map(|at| self.expect_entry(at)).collect()
     }
 
     /// The refs that an entry was the first to name.

@@ -85,7 +85,7 @@ fn a_keeper_who_forges_rights_in_the_index_does_not_pass_as_seen_before() {
     book.shared.0.tamper(|content| drop(content.index.insert(row, value)));
     book.append(&mallory, &enrol(67, "trent", &["admin"])).unwrap();
     for judged in [None, Some(seen)] {
-        let report = book.audit(&Options { pinned: Some(seen), checkpoint: None, judged });
+        let report = book.audit(&Options { pinned: Some(seen), judged, ..Options::default() });
         assert_eq!(report.rung, None);
         assert_eq!(report.findings[0].code, "unknown-key");
         assert_eq!(report.judged, seen.size);

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::Kind;
 
 fn pin(book: &Book, head: Head) -> Pin {
-    Pin { origin: book.ledger.origin(), head, judged: None, place: None }
+    Pin { origin: book.ledger.origin(), head, judged: None, basis: None, place: None }
 }
 
 /// A ledger and all heads that it had.

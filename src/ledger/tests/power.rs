@@ -36,8 +36,11 @@ impl Recording {
                 history.play(&mut ledger, *step).unwrap();
                 steps.push((began, disk.now()));
                 let head = ledger.head().unwrap();
-                pins.advance(&ledger, &Pin { origin: ledger.origin(), head, judged: None, place: None })
-                    .unwrap();
+                pins.advance(
+                    &ledger,
+                    &Pin { origin: ledger.origin(), head, judged: None, basis: None, place: None },
+                )
+                .unwrap();
                 // So that the pin at a moment is the head of a state acknowledged by then.
                 assert_eq!(pins.get(&ledger.id()).unwrap().unwrap().head, history.head(step + 1));
             }

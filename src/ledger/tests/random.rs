@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// Something that somebody tries; `by` is a key seed, who may or may not have the right.
 #[derive(Debug, Clone)]
-enum Try {
+pub(super) enum Try {
     Session { by: u8, prompt: u8, text: u8, attach: bool },
     Run { by: u8, sessions: usize },
     Enrol { by: u8, seed: u8, roles: u8 },
@@ -16,7 +16,7 @@ enum Try {
     Erase { by: u8, which: usize },
 }
 
-fn tries() -> impl Strategy<Value = Vec<Try>> {
+pub(super) fn tries() -> impl Strategy<Value = Vec<Try>> {
     let by = || prop_oneof![5 => Just(FOUNDER), 3 => 2..6u8];
     let one = prop_oneof![
         6 => (by(), 0..4u8, 0..8u8, any::<bool>()).prop_map(|(by, prompt, text, attach)| {
@@ -33,7 +33,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
 }
 
 /// Does what can be done; what is refused must leave nothing behind. Returns every head there was.
-fn play(book: &mut Book, tries: &[Try]) -> Vec<Head> {
+pub(super) fn play(book: &mut Book, tries: &[Try]) -> Vec<Head> {
     let mut heads = vec![book.head()];
     let mut log_key = LOG_KEY;
     for step in tries {
@@ -75,7 +75,7 @@ fn play(book: &mut Book, tries: &[Try]) -> Vec<Head> {
         match book.append(&key(by), &new) {
             Ok(entry) => {
                 heads.push(book.head());
-                assert_eq!(heads.len() as u64, entry.index + 1);
+                assert_eq!(book.head().size, entry.index + 1);
                 if new.next_log_key.is_some() {
                     log_key += 1;
                     book.log_key = key(log_key);
@@ -101,7 +101,7 @@ proptest! {
         prop_assert_eq!((whole.judged, whole.rung), (book.head().size, Some(Rung::Consistent)));
 
         let judged = *at.get(&heads);
-        let rest = book.audit(&Options { pinned: Some(judged), judged: Some(judged), checkpoint: None });
+        let rest = book.audit(&Options { pinned: Some(judged), judged: Some(judged), ..Options::default() });
         prop_assert_eq!(&rest.findings, &[]);
         prop_assert_eq!((rest.from, rest.judged, rest.rung), (judged.size, whole.judged, Some(Rung::Pinned)));
         for old in &heads {
