@@ -5,7 +5,7 @@ use super::pending::{Pending, Tip};
 use super::tiles::Grower;
 use super::{Ledger, index};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Batch, BlobState, MemoryStore, NewBlob, Outcome};
+use crate::store::{Batch, BlobState, Hash, MemoryStore, NewBlob, Outcome};
 use ledger_format::evidence;
 use ledger_format::rules::{self, KeyRecord};
 use ledger_format::{
@@ -60,14 +60,14 @@ impl Content {
         }
     }
 
-    pub(super) fn open(self) -> NewBlob<'static> {
+    pub(super) fn open(self, base: Option<Hash>) -> NewBlob<'static> {
         let descriptor = self.descriptor();
         let (address, size) = (descriptor.blake3.0, descriptor.size);
         let source: Box<dyn Read + Send> = match self {
             Self::Bytes(_, bytes) => Box::new(Cursor::new(bytes)),
             Self::File(_, path) => Box::new(Lazy::Closed(path)),
         };
-        NewBlob { address, size, base: None, source }
+        NewBlob { address, size, base, source }
     }
 }
 

@@ -30,6 +30,7 @@ mod tests;
 mod tiles;
 mod trace;
 mod uses;
+mod versions;
 mod where_used;
 
 pub use anchor::{AnchorSearch, AnchoredHead, TRAILER, tag_message, trailer};

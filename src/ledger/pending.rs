@@ -4,6 +4,7 @@
 use super::append::{Author, Content, New, not_signed, refused};
 use super::index::{self, Documents, IndexView};
 use super::tiles::Grower;
+use super::versions::bases;
 use super::{Entry, Ledger};
 use crate::error::{Error, Result};
 use crate::store::{
@@ -11,7 +12,7 @@ use crate::store::{
 };
 use ledger_format::rules::{self, Binding, Change, KeyRecord, View};
 use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, Signer, Statement};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
 /// The records of so many keys are held decoded.
@@ -54,7 +55,9 @@ pub(super) struct Pending {
     from: u64,
     statements: Vec<Vec<u8>>,
     index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    contents: BTreeMap<Hash, Content>,
+    /// In the order in which they came, each with what it is likely to be like: a base comes first.
+    contents: Vec<(Content, Option<Hash>)>,
+    brought: BTreeSet<Hash>,
     erase: Vec<Hash>,
 }
 
@@ -97,10 +100,14 @@ impl Pending {
         let derived = Derived::of(&view, &entry, &changes, documents)?;
         let gone = changes.iter().filter_map(erased).map(|address| ledger.rows_of_document(&address));
         let gone = gone.collect::<Result<Vec<_>>>()?;
+        let bases = bases(&view.store, &changes, documents.manifest.as_ref())?;
         self.put(tip, &entry, &changes, derived);
         self.index.extend(gone.into_iter().flatten().map(|row| (row, None)));
         for content in unknown {
-            self.contents.entry(content.descriptor().blake3.0).or_insert_with(|| content.clone());
+            let address = content.descriptor().blake3;
+            if self.brought.insert(address.0) {
+                self.contents.push((content.clone(), bases.get(&address).copied()));
+            }
         }
         Ok(entry)
     }
@@ -145,7 +152,7 @@ impl Pending {
             root: head.root,
             checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
             index: self.index.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            blobs: std::mem::take(&mut self.contents).into_values().map(Content::open).collect(),
+            blobs: std::mem::take(&mut self.contents).into_iter().map(|(new, base)| new.open(base)).collect(),
             erase: self.erase.clone(),
         })
     }

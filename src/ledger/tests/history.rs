@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::store::disk::{Disk, Image, LEDGER, Loss};
+use crate::store::edits::Prompt;
 use crate::store::{Content as Stored, RedbStore, dump};
 use ledger_format::{Foreign, Import};
 use std::collections::HashSet;
@@ -79,6 +80,14 @@ impl History {
         let many = (0..5).map(|n| history.book.session(n % 3, n == 1)).collect();
         history.step("many sessions at once", Step::AppendAll { by: 2, new: many });
         history.append("an import", 2, import(b"an old session log"));
+        let versions = Prompt::history(1, 3_000, 3);
+        for (n, text) in (1..).zip(&versions) {
+            let mut new = history.book.session_saying(9, text.as_bytes(), false);
+            if let Body::Session(session) = &mut new.body {
+                session.prompts[0].reference = format!("p9.v{n}");
+            }
+            history.append("a version of a prompt", FOUNDER, new);
+        }
         history.append("an erasure", FOUNDER, erase(Address::of(&large(3))));
         history.step("a scrub", Step::Scrub);
         history.append("a rotation", 2, change(KeyChange::Rotate { key: public(&key(3)) }));
@@ -89,6 +98,7 @@ impl History {
         attach_large(&mut new, 4);
         history.append("a session by the new key", 3, new);
         history.append("an erasure of a prompt", FOUNDER, erase(Address::of(b"prompt 0")));
+        history.append("an erasure of a version", FOUNDER, erase(Address::of(versions[0].as_bytes())));
         history.append("a revocation", FOUNDER, revoke(3));
         history.step("a scrub again", Step::Scrub);
         history.gone = large(3).windows(8).map(|bytes| bytes.try_into().unwrap()).collect();

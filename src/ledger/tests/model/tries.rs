@@ -1,7 +1,9 @@
 //! What people try, allowed or not.
 
 use super::*;
+use crate::store::edits::Prompt as Edited;
 use ledger_format::Life;
+use std::sync::LazyLock;
 
 #[derive(Debug, Clone)]
 pub(super) enum Say {
@@ -157,8 +159,10 @@ pub(super) fn tries() -> impl Strategy<Value = Vec<Try>> {
     prop::collection::vec(one, 4..40)
 }
 
+/// Versions of one, so that a file keeps what they do not share.
 pub(super) fn text(of: u8) -> Vec<u8> {
-    format!("the text {of}").into_bytes()
+    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| Edited::history(1, 1_500, 4));
+    TEXTS[usize::from(of)].clone().into_bytes()
 }
 
 /// Puts into words what somebody tries; `n` makes salts and names differ. `None` when there is nothing to
