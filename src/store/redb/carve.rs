@@ -1,7 +1,9 @@
 //! What a ledger file still holds when the engine cannot be relied on: every byte of it is looked at. Whatever is
 //! found is a guess until its hash or signature says otherwise.
 
+use super::contents::{DEEPEST, Place};
 use super::fault;
+use super::frame::Frame;
 use super::{CHUNK, Hash};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,14 +18,34 @@ const LARGEST: usize = 65_536;
 /// So much is looked at at once.
 const WINDOW: usize = 1 << 20;
 /// Address and number of a piece.
-const KEY: usize = 36;
+const PIECE_KEY: usize = 36;
+/// Chain and place of a frame.
+const FRAME_KEY: usize = 8;
+/// What every zstd frame begins with.
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// So many ways of putting pieces together are followed at once; more than one only where pages were left behind.
 const WAYS: usize = 16;
 
-/// The pieces of blobs in a ledger file, by address and number: where each copy begins and how long it is.
+/// Where a row's value begins in the file, and how long it is.
+type Spot = (u64, usize);
+
+/// The pieces of blobs in a ledger file, by address and number, and the frames of packed ones, by place: where each copy
+/// is. A frame does not say whose it is: that is the address of what it unpacks to.
 pub struct Carved {
     path: PathBuf,
-    pieces: BTreeMap<(Hash, u32), Vec<(u64, usize)>>,
+    pieces: BTreeMap<(Hash, u32), Vec<Spot>>,
+    frames: BTreeMap<Place, Vec<Spot>>,
+    unpacked: Vec<Unpacked>,
+    packed: BTreeMap<Hash, usize>,
+}
+
+/// A frame that unpacks.
+struct Unpacked {
+    spot: Spot,
+    /// What it stands on, by its number among these.
+    base: Option<usize>,
+    /// How many steps from one that stands on none.
+    depth: usize,
 }
 
 impl Carved {
@@ -34,7 +56,13 @@ impl Carved {
         envelope: &dyn Fn(&[u8]) -> Option<usize>,
         found: &mut dyn FnMut(&[u8]),
     ) -> Result<Self> {
-        let mut carved = Self { path: path.to_owned(), pieces: BTreeMap::new() };
+        let mut carved = Self {
+            path: path.to_owned(),
+            pieces: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            unpacked: Vec::new(),
+            packed: BTreeMap::new(),
+        };
         let io = |cause| fault::io(path, cause);
         let mut file = File::open(path).map_err(io)?;
         let (mut window, mut at) = (Vec::new(), 0_u64);
@@ -53,44 +81,104 @@ impl Carved {
                 }
             }
             if last {
-                return Ok(carved);
+                break;
             }
             window.drain(..until);
             at += until as u64;
         }
+        carved.unpack(&mut file)?;
+        Ok(carved)
     }
 
-    /// Takes the pieces from what may be a leaf page of their table: type, count, ends of values, keys, values.
+    /// Takes the rows from what may be a leaf page of a table of contents.
     fn leaf(&mut self, at: u64, page: &[u8]) {
-        let Some([1, _, low, high]) = page.first_chunk().copied() else { return };
-        let count = usize::from(u16::from_le_bytes([low, high]));
-        let ends: Option<Vec<usize>> = (0..count)
-            .map(|n| page.get(4 + 4 * n..)?.first_chunk().map(|end| u32::from_le_bytes(*end) as usize))
-            .collect();
-        let keys = 4 + 4 * count;
-        let mut from = keys + KEY * count;
-        for (n, end) in ends.into_iter().flatten().enumerate() {
-            let key = page.get(keys + KEY * n..).and_then(|rest| rest.split_first_chunk::<32>());
-            let number = key.and_then(|(_, rest)| rest.first_chunk::<4>());
-            let (Some((address, _)), Some(number)) = (key, number) else { return };
-            if end <= from || end > page.len() || end - from > CHUNK {
-                return;
+        for (key, spot, _) in rows::<PIECE_KEY>(page).take_while(|(_, (_, size), _)| *size <= CHUNK) {
+            let number = key
+                .split_first_chunk::<32>()
+                .and_then(|(address, rest)| Some((*address, *rest.first_chunk()?)));
+            if let Some((address, number)) = number {
+                let piece = (at + spot.0, spot.1);
+                self.pieces.entry((address, u32::from_le_bytes(number))).or_default().push(piece);
             }
-            let piece = (at + from as u64, end - from);
-            self.pieces.entry((*address, u32::from_le_bytes(*number))).or_default().push(piece);
-            from = end;
+        }
+        for (key, spot, value) in rows::<FRAME_KEY>(page) {
+            let [a, b, c, d, e, f, g, h] = *key;
+            if Frame::parse(value).is_some_and(|frame| frame.starts_with(ZSTD)) {
+                let place = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                self.frames.entry(place).or_default().push((at + spot.0, spot.1));
+            }
         }
     }
 
-    /// The addresses of which there is a first piece.
+    /// Finds out what the frames are.
+    fn unpack(&mut self, file: &mut File) -> Result<()> {
+        let mut found: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
+        for ((chain, at), copies) in std::mem::take(&mut self.frames) {
+            let mut seen = BTreeSet::new();
+            for spot in copies {
+                let row = self.piece(file, spot)?;
+                let Some(frame) = Frame::parse(&row).filter(|_| seen.insert(*blake3::hash(&row).as_bytes()))
+                else {
+                    continue;
+                };
+                let bases = match at.checked_sub(frame.back) {
+                    _ if frame.back == 0 => vec![None],
+                    Some(base) => {
+                        found.get(&(chain, base)).into_iter().flatten().copied().map(Some).collect()
+                    }
+                    None => Vec::new(),
+                };
+                let ways = found.entry((chain, at)).or_default();
+                for base in bases {
+                    let depth =
+                        base.and_then(|base| self.unpacked.get(base)).map_or(0, |base| base.depth + 1);
+                    if ways.len() == WAYS || depth > DEEPEST {
+                        break;
+                    }
+                    let below = base.map_or(Ok(Some(Vec::new())), |base| self.content(file, base))?;
+                    let mut content = Vec::new();
+                    if below.is_some_and(|below| frame.decode(&below, &mut content).is_some()) {
+                        self.packed.entry(*blake3::hash(&content).as_bytes()).or_insert(self.unpacked.len());
+                        ways.push(self.unpacked.len());
+                        self.unpacked.push(Unpacked { spot, base, depth });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a frame unpacks to.
+    fn content(&self, file: &mut File, number: usize) -> Result<Option<Vec<u8>>> {
+        let line = std::iter::successors(self.unpacked.get(number), |frame| self.unpacked.get(frame.base?));
+        let spots: Vec<Spot> = line.map(|frame| frame.spot).collect();
+        let (mut base, mut content) = (Vec::new(), Vec::new());
+        for spot in spots.into_iter().rev() {
+            let row = self.piece(file, spot)?;
+            if Frame::parse(&row).and_then(|frame| frame.decode(&base, &mut content)).is_none() {
+                return Ok(None);
+            }
+            std::mem::swap(&mut base, &mut content);
+        }
+        Ok(Some(base))
+    }
+
+    /// The addresses of which there is a first piece, or a frame.
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<Hash> {
-        self.pieces.keys().filter(|(_, number)| *number == 0).map(|(address, _)| *address).collect()
+        let whole = self.pieces.keys().filter(|(_, number)| *number == 0).map(|(address, _)| *address);
+        whole.chain(self.packed.keys().copied()).collect()
     }
 
     /// Hands the blob to `sink`, if all its pieces are intact; `false` when they are not.
     pub fn blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         let mut file = File::open(&self.path).map_err(|cause| fault::io(&self.path, cause))?;
+        if let Some(number) = self.packed.get(address)
+            && let Some(content) = self.content(&mut file, *number)?
+            && blake3::hash(&content) == *address
+        {
+            return sink(&content).map(|()| true);
+        }
         let mut ways = vec![(blake3::Hasher::new(), Vec::new())];
         for number in 0_u32.. {
             if let Some((_, way)) = ways.iter().find(|(hash, _)| hash.finalize() == *address) {
@@ -118,7 +206,7 @@ impl Carved {
         Ok(false)
     }
 
-    fn piece(&self, file: &mut File, (at, length): (u64, usize)) -> Result<Vec<u8>> {
+    fn piece(&self, file: &mut File, (at, length): Spot) -> Result<Vec<u8>> {
         let io = |cause| fault::io(&self.path, cause);
         let mut bytes = vec![0; length];
         file.seek(SeekFrom::Start(at)).map_err(io)?;
@@ -127,4 +215,23 @@ impl Carved {
         })?;
         Ok(bytes)
     }
+}
+
+/// The rows of what may be a leaf page with keys of `KEY` bytes: type, count, ends of values, keys, values. Each with where
+/// in the page its value is. It ends where the page does not go on as such a page would.
+fn rows<const KEY: usize>(page: &[u8]) -> impl Iterator<Item = (&[u8; KEY], Spot, &[u8])> {
+    let count = match page.first_chunk() {
+        Some([1, _, low, high]) => usize::from(u16::from_le_bytes([*low, *high])),
+        _ => 0,
+    };
+    let keys = 4 + 4 * count;
+    let mut from = keys + KEY * count;
+    (0..count).map_while(move |n| {
+        let end = page.get(4 + 4 * n..)?.first_chunk().map(|end| u32::from_le_bytes(*end) as usize)?;
+        let key = page.get(keys + KEY * n..)?.first_chunk()?;
+        let value = page.get(from..end).filter(|value| !value.is_empty())?;
+        let spot = (from as u64, value.len());
+        from = end;
+        Some((key, spot, value))
+    })
 }

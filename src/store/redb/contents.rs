@@ -22,7 +22,7 @@ pub(super) type Place = (u32, u32);
 const STRIDE: u32 = 48;
 
 /// No content is more steps from one that stands on none: it would be slow to read.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// The frames from a place on to one that stands on none, each with its place.
 type Line<'a> = Vec<(u32, AccessGuard<'a, &'static [u8]>)>;

@@ -40,6 +40,10 @@ impl<'a> Frame<'a> {
         Some(Self { back, generation, zstd })
     }
 
+    pub(super) fn starts_with(&self, zstd: &[u8]) -> bool {
+        self.zstd.starts_with(zstd)
+    }
+
     /// The bytes into `out`, given those of its base (none: empty).
     pub(super) fn decode(&self, base: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let size = get_frame_content_size(self.zstd).ok().flatten()?;
