@@ -3,7 +3,8 @@
 
 #![allow(dead_code)] // each example uses what it needs
 
-pub(crate) mod text;
+#[path = "../../tests/support/edits.rs"]
+pub(crate) mod edits;
 
 use ed25519_dalek::SigningKey;
 use ledger_format::tree::{Frontier, leaf_hash};
@@ -113,7 +114,7 @@ impl Plan {
 
     pub(crate) fn prompts(&self) -> Vec<Prompt> {
         let prompt = |n: u64| {
-            let text = text::prose(n, self.size).into_bytes();
+            let text = edits::Prompt::new(n, self.size).text().into_bytes();
             let content = Descriptor::of(&text, "text/markdown");
             Prompt { reference: format!("P{n:05}.v1"), content, text }
         };
