@@ -159,8 +159,15 @@ fn all_agree(checks: &[Check]) {
     assert_eq!(verdicts(&one, checks), want, "together, one key with a table");
 }
 
+/// So many, or as many as PROPTEST_CASES says.
+fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn each_verdict_is_that_of_verify_strict(plans in proptest::collection::vec(plan(), 1..24)) {
