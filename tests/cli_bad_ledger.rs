@@ -376,7 +376,7 @@ fn what_is_changed_in_the_file_is_named_by_its_code() {
                 t.insert(1, bytes.as_slice()).unwrap();
             });
         }),
-        ("tree", &|w| edit(w, TILES, |t| drop(t.insert((0, 0), &[7; 64][..]).unwrap()))),
+        ("tree", &|w| edit(w, TILES, |t| drop(t.insert((255, 0, 0), &[7; 64][..]).unwrap()))),
         ("checkpoint", &|w| edit_meta(&w.ledger(), "checkpoint", b"not signed\n")),
         ("index", &|w| {
             edit(w, INDEX, |t| {

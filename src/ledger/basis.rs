@@ -4,7 +4,7 @@
 use super::Ledger;
 use super::index::{self, Row, Table};
 use crate::error::Result;
-use ledger_format::rules::{KeyRecord, State};
+use ledger_format::rules::State;
 use ledger_format::{Body, Hash, KeyChange, Kid, PublicKey};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -51,7 +51,8 @@ impl Known {
                 (record.revoked, record.suspect_since) = (None, None);
             }
             if record.last >= size {
-                record.last = last_below(ledger, &record, size)?;
+                let signed = ledger.last_signed_below(&record.key.kid(), size)?;
+                record.last = signed.map_or(record.enrolled, |at| at.max(record.enrolled));
             }
             known.state.keys.insert(record.key.kid(), record);
         }
@@ -102,25 +103,11 @@ pub(super) fn rows(state: &State, bound_by: &HashMap<String, u64>) -> Result<Vec
     let mut rows = state.keys.values().map(index::key_row).collect::<Result<Vec<_>>>()?;
     for (reference, content) in &state.refs {
         let at = bound_by.get(reference).copied().unwrap_or_default();
-        rows.push(index::ref_row(reference, content, at));
+        rows.extend(index::ref_rows(reference, content, at));
     }
     rows.extend(state.checkpoint_key.as_ref().map(index::checkpoint_key_row));
     rows.extend(state.checkpoint_keys.iter().map(index::past_checkpoint_key_row));
     Ok(rows)
-}
-
-/// The newest entry below `size` that a key signed, or that enrolled it.
-fn last_below(ledger: &Ledger, record: &KeyRecord, size: u64) -> Result<u64> {
-    let mut last = record.enrolled;
-    let signed = index::key(Table::SignedBy, &[&record.key.kid().0]);
-    ledger.store.index_scan(&signed, true, &mut |key, _| {
-        let at = index::trailing_index(key).ok_or_else(|| index::damaged("a row"))?;
-        if at < size {
-            last = at.max(record.enrolled);
-        }
-        Ok(at >= size)
-    })?;
-    Ok(last)
 }
 
 /// The checkpoint keys that entries from `size` on bring in.
@@ -137,13 +124,10 @@ fn checkpoint_keys_since(ledger: &Ledger, size: u64) -> Result<BTreeSet<Kid>> {
 
 /// The names that snapshots below `size` took. A statement of another version takes none.
 fn snapshots_below(ledger: &Ledger, size: u64) -> Result<HashSet<String>> {
-    let found =
-        index::indexes(&*ledger.store, &index::key(Table::Subject, &[b"snapshot/"]), false, usize::MAX)?;
     let mut names = HashSet::new();
-    for at in found.into_iter().filter(|at| *at < size) {
-        let statement = ledger.expect_entry(at)?.statement;
-        if matches!(statement.body, Body::Snapshot(_)) {
-            names.insert(statement.name);
+    for entry in ledger.of_kind("snapshot")?.into_iter().filter(|entry| entry.index < size) {
+        if matches!(entry.statement.body, Body::Snapshot(_)) {
+            names.insert(entry.statement.name);
         }
     }
     Ok(names)

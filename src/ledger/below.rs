@@ -175,8 +175,7 @@ impl<'a> Below<'a> {
 
     /// Where index and tiles say that an entry is, if they prove it.
     fn hinted(&self, id: &EntryId, head: &Head) -> Result<Option<Located>> {
-        let Some(index) = index::index_of(self.store, id)? else { return Ok(None) };
-        let Some(statement) = self.store.statement(index)? else { return Ok(None) };
+        let Some((index, statement)) = index::located(self.store, id)? else { return Ok(None) };
         let path = tree::inclusion_proof(self, index, head.size)?;
         let proven = tree::verify_inclusion(&id.0, index, head, &path).is_ok();
         Ok(proven.then_some(Located { index, statement, path }))

@@ -88,17 +88,6 @@ impl Ledger {
         let evidence = sessions.iter().filter_map(|cited| foreign_evidence(self, cited).ok().flatten());
         Documents { manifest: self.manifest(&statement.body).ok().flatten(), evidence: evidence.collect() }
     }
-
-    /// The statements of one kind, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn of_kind(&self, kind: &str) -> Result<Vec<Entry>> {
-        let prefix = index::key(index::Table::Subject, &[kind.as_bytes(), b"/"]);
-        let mut entries = self.entries_at(&prefix, false, usize::MAX)?;
-        entries.sort_by_key(|entry| entry.index);
-        Ok(entries)
-    }
 }
 
 /// The evidence kept for a cited session of another ledger, with the address of its tar; `None` when the

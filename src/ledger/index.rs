@@ -1,12 +1,16 @@
 //! The derived index: what is looked up without reading the whole log. Every row follows from the
 //! statements and the manifests they name, so the index can be thrown away and written anew, and an
 //! audit compares it row by row.
+//!
+//! Most rows are pointers: eight bytes of what is looked up, and the index of an entry where it may be found. Others may
+//! begin with the same eight bytes, so whoever follows a pointer asks the entry itself.
 
 use crate::error::{Error, Result};
 use crate::store::Store;
 use ledger_format::evidence::Evidence;
 use ledger_format::rules::{Binding, Change, KeyRecord, View};
-use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Statement, Used};
+use ledger_format::tree::leaf_hash;
+use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Statement};
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
@@ -21,19 +25,22 @@ pub(crate) enum Table {
     CheckpointKey = b'h',
     /// ref, 0 -> address, index of the entry that bound it.
     Ref = b'r',
-    /// entry id -> index.
-    Id = b'i',
-    /// kind, '/', name, 0, index -> entry id.
-    Subject = b's',
-    /// kid, index -> kind.
-    SignedBy = b'q',
-    /// BLAKE3, index -> nothing: the entry names this content, itself or in its manifest.
-    Content = b'c',
-    /// ref, 0, index -> nothing: the start, session or render used this ref.
-    RefUse = b'u',
-    /// entry id, index -> nothing: the run cites this session; or the session this snapshot, render, start or event;
+    /// BLAKE3, ref -> nothing: the ref is bound to this content.
+    BoundTo = b'b',
+    // Pointers, which a store knows by their highest bit.
+    /// Entry id.
+    Id = 0x80 | b'i',
+    /// Number of the kind, hash of kind, '/', name.
+    Subject = 0x80 | b's',
+    /// kid, number of the kind.
+    SignedBy = 0x80 | b'q',
+    /// BLAKE3: the entry names this content, itself or in its manifest. Prompts that it uses are found by their refs.
+    Content = 0x80 | b'c',
+    /// Hash of a ref: the start, session or render used it.
+    RefUse = 0x80 | b'u',
+    /// Entry id: the run cites this session; or the session this snapshot, render, start or event;
     /// the start this snapshot or render; the event this start.
-    CitedBy = b'p',
+    CitedBy = 0x80 | b'p',
 }
 
 pub(crate) fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
@@ -42,9 +49,69 @@ pub(crate) fn key(table: Table, parts: &[&[u8]]) -> Vec<u8> {
     key
 }
 
-/// The index at the end of a key.
-pub(crate) fn trailing_index(key: &[u8]) -> Option<u64> {
-    key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+/// So many bytes of what is looked up stand in a pointer. The tests of this crate have one, so that what is looked up
+/// collides all the time.
+pub(crate) const TAG: usize = if cfg!(test) { 1 } else { 8 };
+
+/// What a pointer begins with, after its table.
+pub(crate) type Tag = [u8; 8];
+
+pub(crate) fn tag(hash: &[u8; 32]) -> Tag {
+    let mut tag = [0; 8];
+    tag.iter_mut().zip(hash).take(TAG).for_each(|(to, from)| *to = *from);
+    tag
+}
+
+const KINDS: [&str; 11] =
+    ["ledger", "key", "prompt", "session", "run", "import", "erase", "snapshot", "render", "start", "event"];
+
+/// 0 for kinds that this version does not know.
+pub(crate) fn kind_number(kind: &str) -> u8 {
+    KINDS.iter().zip(1..).find(|(known, _)| **known == kind).map_or(0, |(_, number)| number)
+}
+
+pub(crate) fn subject_tag(subject: &str) -> Tag {
+    let kind = subject.split_once('/').map_or(subject, |(kind, _)| kind);
+    let [a, b, c, d, e, f, g, _] = tag(blake3::hash(subject.as_bytes()).as_bytes());
+    [kind_number(kind), a, b, c, d, e, f, g]
+}
+
+pub(crate) fn signer_tag(kid: &Kid, kind: &str) -> Tag {
+    let [a, b, c, d, e, f, g, _] = tag(&kid.0);
+    [a, b, c, d, e, f, g, kind_number(kind)]
+}
+
+/// Those of all kinds.
+pub(crate) fn signer_tags(kid: &Kid) -> impl Iterator<Item = Tag> {
+    let kinds = std::iter::once("").chain(KINDS);
+    kinds.map(|kind| signer_tag(kid, kind))
+}
+
+pub(crate) fn ref_tag(reference: &str) -> Tag {
+    tag(blake3::hash(reference.as_bytes()).as_bytes())
+}
+
+/// A pointer to an entry.
+pub(crate) fn pointer(table: Table, tag: &Tag, index: u64) -> Row {
+    let [_, _, _, at @ ..] = index.to_be_bytes();
+    (key(table, &[tag, &at]), Vec::new())
+}
+
+/// Where a pointer leads to.
+pub(crate) fn pointed(key: &[u8]) -> Option<u64> {
+    let at: &[u8; 5] = key.last_chunk()?;
+    Some(at.iter().fold(0, |index, byte| index << 8 | u64::from(*byte)))
+}
+
+/// Where the pointers lead to that begin with `prefix`, in order.
+pub(crate) fn candidates(store: &dyn Store, table: Table, prefix: &[u8]) -> Result<Vec<u64>> {
+    let mut found = Vec::new();
+    store.index_scan(&key(table, &[prefix]), false, &mut |key, _| {
+        found.push(pointed(key).ok_or_else(|| damaged("a row"))?);
+        Ok(true)
+    })?;
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// A [`KeyRecord`] as stored.
@@ -109,32 +176,43 @@ pub(crate) struct Documents {
 
 /// The rows that a statement adds, apart from those of [`change_rows`].
 pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -> Vec<Row> {
-    let at = index.to_be_bytes();
+    let row = |table, tag: &Tag| pointer(table, tag, index);
     let mut rows = vec![
-        (key(Table::Id, &[&s.id.0]), at.to_vec()),
-        (key(Table::Subject, &[s.subject().as_bytes(), &[0], &at]), s.id.0.to_vec()),
-        (key(Table::SignedBy, &[&s.kid.0, &at]), s.kind.as_bytes().to_vec()),
+        row(Table::Id, &tag(&s.id.0)),
+        row(Table::Subject, &subject_tag(&s.subject())),
+        row(Table::SignedBy, &signer_tag(&s.kid, &s.kind)),
     ];
-    let content = |address: &Address| (key(Table::Content, &[&address.0, &at]), Vec::new());
-    let cites = |id: &EntryId| (key(Table::CitedBy, &[&id.0, &at]), Vec::new());
-    rows.extend(s.body.contents().into_iter().map(|d| content(&d.blake3)));
-    let uses = |used: &Used| (key(Table::RefUse, &[used.reference.as_bytes(), &[0], &at]), Vec::new());
-    rows.extend(s.body.used().iter().map(uses));
-    match &s.body {
-        Body::Start(_) | Body::Event(_) | Body::Session(_) => {
-            rows.extend(s.body.cites().iter().map(|(id, _)| cites(id)));
-        }
-        Body::Render(render) => rows.push(content(&render.output.blake3)),
-        Body::Run(run) => rows.extend(run.sessions.iter().map(|cited| cites(&cited.entry))),
-        _ => {}
-    }
-    let files = documents.manifest.iter().flat_map(|manifest| &manifest.files);
-    rows.extend(files.map(|file| content(&file.content.blake3)));
-    rows.extend(documents.evidence.iter().flat_map(|(_, evidence)| evidence.blobs.keys()).map(content));
+    rows.extend(named(&s.body, documents).map(|address| row(Table::Content, &tag(&address.0))));
+    rows.extend(s.body.used().iter().map(|used| row(Table::RefUse, &ref_tag(&used.reference))));
+    rows.extend(cited(&s.body).map(|id| row(Table::CitedBy, &tag(&id.0))));
     // Content may be named twice; each row counts once, so that an audit can tell how many there must be.
     rows.sort();
     rows.dedup();
     rows
+}
+
+/// The content that a statement names, itself or in its documents, but for the prompts that it uses.
+pub(crate) fn named<'a>(body: &'a Body, documents: &'a Documents) -> impl Iterator<Item = Address> + 'a {
+    let output = match body {
+        Body::Render(render) => Some(render.output.blake3),
+        _ => None,
+    };
+    let own = body.contents().into_iter().map(|described| described.blake3).chain(output);
+    let listed =
+        documents.manifest.iter().flat_map(|manifest| &manifest.files).map(|file| file.content.blake3);
+    let inside = documents.evidence.iter().flat_map(|(_, evidence)| evidence.blobs.keys().copied());
+    let uses = |address: &Address| body.used().iter().any(|used| used.content.blake3 == *address);
+    own.chain(listed).chain(inside).filter(move |address| !uses(address))
+}
+
+/// The entries by which a statement is found, since it cites them.
+pub(crate) fn cited(body: &Body) -> impl Iterator<Item = EntryId> + '_ {
+    let (own, sessions) = match body {
+        Body::Start(_) | Body::Event(_) | Body::Session(_) => (body.cites(), &[][..]),
+        Body::Run(run) => (Vec::new(), run.sessions.as_slice()),
+        _ => (Vec::new(), &[][..]),
+    };
+    own.into_iter().map(|(id, _)| id).chain(sessions.iter().map(|session| session.entry))
 }
 
 /// The manifest that a statement names.
@@ -170,7 +248,7 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
     let mut rows = state.keys.values().map(key_row).collect::<Result<Vec<_>>>()?;
     for change in changes {
         match change {
-            Change::Bind(reference, content) => rows.push(ref_row(reference, content, index)),
+            Change::Bind(reference, content) => rows.extend(ref_rows(reference, content, index)),
             Change::CheckpointKey(public) => {
                 rows.extend([checkpoint_key_row(public), past_checkpoint_key_row(&public.kid())]);
             }
@@ -180,9 +258,23 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
     Ok((rows, state.keys.into_values().collect()))
 }
 
-pub(crate) fn ref_row(reference: &str, content: &Address, index: u64) -> Row {
+pub(crate) fn ref_rows(reference: &str, content: &Address, index: u64) -> [Row; 2] {
     let value = [content.0.as_slice(), &index.to_be_bytes()].concat();
-    (key(Table::Ref, &[reference.as_bytes(), &[0]]), value)
+    [
+        (key(Table::Ref, &[reference.as_bytes(), &[0]]), value),
+        (key(Table::BoundTo, &[&content.0, reference.as_bytes()]), Vec::new()),
+    ]
+}
+
+/// The refs that are bound to this content.
+pub(crate) fn refs_bound_to(store: &dyn Store, content: &Address) -> Result<Vec<String>> {
+    let mut refs = Vec::new();
+    store.index_scan(&key(Table::BoundTo, &[&content.0]), false, &mut |key, _| {
+        let reference = key.get(33..).and_then(|reference| String::from_utf8(reference.to_vec()).ok());
+        refs.push(reference.ok_or_else(|| damaged("a ref"))?);
+        Ok(true)
+    })?;
+    Ok(refs)
 }
 
 /// The checkpoint key in force.
@@ -208,9 +300,9 @@ pub(crate) fn bound(store: &dyn Store, reference: &str) -> Result<Option<(Addres
 }
 
 fn read_binding(value: &[u8]) -> Result<(Address, u64)> {
-    let (address, index) = value.split_at_checked(32).ok_or_else(|| damaged("a ref"))?;
-    let address = address.try_into().map_err(|_| damaged("a ref"))?;
-    Ok((Address(address), trailing_index(index).ok_or_else(|| damaged("a ref"))?))
+    let (address, index) = value.split_first_chunk().ok_or_else(|| damaged("a ref"))?;
+    let index = index.try_into().map_err(|_| damaged("a ref"))?;
+    Ok((Address(*address), u64::from_be_bytes(index)))
 }
 
 /// A row of [`Table::Ref`]: the ref, what it is bound to, and the index of the entry that bound it.
@@ -221,9 +313,15 @@ pub(crate) fn read_ref_row(key: &[u8], value: &[u8]) -> Result<(String, Address,
     Ok((reference.ok_or_else(|| damaged("a ref"))?, address, index))
 }
 
-pub(crate) fn index_of(store: &dyn Store, id: &EntryId) -> Result<Option<u64>> {
-    let value = store.index_get(&key(Table::Id, &[&id.0]))?;
-    value.map(|value| trailing_index(&value).ok_or_else(|| damaged("an entry id"))).transpose()
+/// The statement with this id, and its index.
+pub(crate) fn located(store: &dyn Store, id: &EntryId) -> Result<Option<(u64, Vec<u8>)>> {
+    for at in candidates(store, Table::Id, &tag(&id.0))? {
+        let bytes = store.statement(at)?.ok_or_else(|| damaged("an entry id"))?;
+        if leaf_hash(&bytes) == id.0 {
+            return Ok(Some((at, bytes)));
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn key_record(store: &dyn Store, kid: &Kid) -> Result<Option<KeyRecord>> {
@@ -243,8 +341,7 @@ pub(crate) fn key_records(store: &dyn Store) -> Result<Vec<KeyRecord>> {
 
 /// The index of the snapshot of this name. A statement of another version takes no name.
 pub(crate) fn snapshot(store: &dyn Store, name: &str) -> Result<Option<u64>> {
-    let subject = key(Table::Subject, &[b"snapshot/", name.as_bytes(), &[0]]);
-    for at in indexes(store, &subject, false, usize::MAX)? {
+    for at in candidates(store, Table::Subject, &subject_tag(&format!("snapshot/{name}")))? {
         let bytes = store.statement(at)?.ok_or_else(|| damaged("a snapshot's name"))?;
         let statement = Statement::decode(bytes).map_err(|_| damaged("a snapshot's name"))?;
         if matches!(statement.body, Body::Snapshot(_)) && statement.name == name {
@@ -252,16 +349,6 @@ pub(crate) fn snapshot(store: &dyn Store, name: &str) -> Result<Option<u64>> {
         }
     }
     Ok(None)
-}
-
-/// Visits the indexes at the end of the keys that begin with `prefix`.
-pub(crate) fn indexes(store: &dyn Store, prefix: &[u8], reverse: bool, limit: usize) -> Result<Vec<u64>> {
-    let mut found = Vec::new();
-    store.index_scan(prefix, reverse, &mut |key, _| {
-        found.push(trailing_index(key).ok_or_else(|| damaged("a row"))?);
-        Ok(found.len() < limit)
-    })?;
-    Ok(found)
 }
 
 /// The rules' view of a ledger through its index.
@@ -279,10 +366,9 @@ impl View for IndexView<'_> {
     }
 
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>> {
-        let Some(index) = index_of(self.0, id)? else { return Ok(None) };
-        let bytes = self.0.statement(index)?.ok_or_else(|| damaged("an entry id"))?;
-        let statement = Statement::decode(bytes).ok().filter(|s| s.id == *id);
-        Ok(Some((index, Some(statement.ok_or_else(|| damaged("an entry id"))?.kind))))
+        let Some((index, bytes)) = located(self.0, id)? else { return Ok(None) };
+        let statement = Statement::decode(bytes).map_err(|_| damaged("an entry id"))?;
+        Ok(Some((index, Some(statement.kind))))
     }
 
     fn has_snapshot(&self, name: &str) -> Result<bool> {

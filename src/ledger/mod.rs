@@ -16,6 +16,7 @@ mod heads;
 mod held;
 mod index;
 mod life;
+mod lookup;
 mod pass;
 mod pending;
 mod pin;
@@ -199,102 +200,8 @@ impl Ledger {
     /// # Errors
     /// As [`Self::entry`].
     pub fn by_id(&self, id: &EntryId) -> Result<Option<Entry>> {
-        let Some(at) = index::index_of(&*self.store, id)? else { return Ok(None) };
-        let entry = self.expect_entry(at)?;
-        if entry.statement.id != *id {
-            return Err(index::damaged("an entry id"));
-        }
-        Ok(Some(entry))
-    }
-
-    /// Statements whose id begins with these hex digits, at most `limit`.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn by_id_prefix(&self, digits: &str, limit: usize) -> Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        self.scan_hex(index::Table::Id, digits, &mut |_, value| {
-            found.extend(index::trailing_index(value));
-            Ok(found.len() < limit)
-        })?;
-        found.into_iter().map(|at| self.expect_entry(at)).collect()
-    }
-
-    /// Addresses of content named by any statement, that begin with these hex digits, at most `limit`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn contents_by_prefix(&self, digits: &str, limit: usize) -> Result<Vec<Address>> {
-        let mut found: Vec<Address> = Vec::new();
-        self.scan_hex(index::Table::Content, digits, &mut |hash, _| {
-            let address = hash.first_chunk::<32>().map(|hash| Address(*hash));
-            if let Some(address) = address.filter(|address| !found.contains(address)) {
-                found.push(address);
-            }
-            Ok(found.len() < limit)
-        })?;
-        Ok(found)
-    }
-
-    /// Visits the rows of a table keyed by a hash that begins with hex digits (an odd last digit too).
-    fn scan_hex(&self, table: index::Table, digits: &str, visit: crate::store::VisitRow<'_>) -> Result<()> {
-        let whole = digits.get(..digits.len() & !1).and_then(|even| hex::decode(even).ok());
-        let whole = whole.ok_or_else(|| Error::failed(format!("'{digits}' is not hexadecimal")))?;
-        self.store.index_scan(&index::key(table, &[&whole]), false, &mut |key, value| {
-            let hash = key.get(1..).unwrap_or_default();
-            if hex::encode(hash).starts_with(digits) { visit(hash, value) } else { Ok(true) }
-        })
-    }
-
-    /// The statements with this `<kind>/<name>`, oldest first.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn by_subject(&self, subject: &str) -> Result<Vec<Entry>> {
-        self.entries_at(&index::key(index::Table::Subject, &[subject.as_bytes(), &[0]]), false, usize::MAX)
-    }
-
-    /// The newest session that this key signed.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn latest_session(&self, kid: &Kid) -> Result<Option<Entry>> {
-        let mut found = None;
-        let signed = index::key(index::Table::SignedBy, &[&kid.0]);
-        self.store.index_scan(&signed, true, &mut |key, kind| {
-            found = index::trailing_index(key).filter(|_| kind == b"session");
-            Ok(found.is_none())
-        })?;
-        found.map(|at| self.expect_entry(at)).transpose()
-    }
-
-    /// The statements that name this content, themselves or in their manifests, oldest first.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn naming(&self, content: &Address) -> Result<Vec<Entry>> {
-        self.entries_at(&index::key(index::Table::Content, &[&content.0]), false, usize::MAX)
-    }
-
-    /// The starts, sessions and renders that used this ref, oldest first.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn using(&self, reference: &str) -> Result<Vec<Entry>> {
-        self.entries_at(&index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]), false, usize::MAX)
-    }
-
-    /// The runs that cite this session, or the starts, events and sessions that cite this entry, oldest first.
-    ///
-    /// # Errors
-    /// As [`Self::entry`].
-    pub fn citing(&self, cited: &EntryId) -> Result<Vec<Entry>> {
-        self.entries_at(&index::key(index::Table::CitedBy, &[&cited.0]), false, usize::MAX)
-    }
-
-    fn entries_at(&self, prefix: &[u8], reverse: bool, limit: usize) -> Result<Vec<Entry>> {
-        let found = index::indexes(&*self.store, prefix, reverse, limit)?;
-        found.into_iter().map(|at| self.expect_entry(at)).collect()
+        let Some((index, bytes)) = index::located(&*self.store, id)? else { return Ok(None) };
+        Ok(Some(Entry { index, statement: decode(index, bytes)? }))
     }
 
     /// What a ref is bound to, and the entry that bound it.

@@ -93,10 +93,17 @@ impl Ledger {
         match blobs {
             Blobs::None => {}
             Blobs::All => {
-                self.store.index_scan(&index::key(index::Table::Content, &[]), false, &mut |key, _| {
-                    found.extend(key.get(1..).and_then(<[u8]>::first_chunk::<32>).map(|hash| Address(*hash)));
+                let mut here = Vec::new();
+                self.store.blobs(&mut |hash, _| {
+                    here.push(Address(hash));
                     Ok(true)
                 })?;
+                for address in here {
+                    // What only an erased list named is nobody's to publish.
+                    if self.is_named(&address)? {
+                        found.insert(address);
+                    }
+                }
             }
             Blobs::Prompts => {
                 self.store.index_scan(&index::key(index::Table::Ref, &[]), false, &mut |key, value| {

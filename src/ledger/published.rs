@@ -96,11 +96,16 @@ impl Published {
         if state != BlobState::Missing {
             return Ok(state);
         }
-        let tombstone =
-            index::key(index::Table::Subject, &[b"erase/", hex::encode(address).as_bytes(), &[0]]);
-        let index = self.index()?;
-        let erased =
-            index.range(tombstone.clone()..).next().is_some_and(|(key, _)| key.starts_with(&tombstone));
+        let subject = format!("erase/{}", hex::encode(address));
+        let tombstones = index::key(index::Table::Subject, &[&index::subject_tag(&subject)]);
+        let mut erased = false;
+        for (key, _) in self.index()?.range(tombstones.clone()..) {
+            if erased || !key.starts_with(&tombstones) {
+                break;
+            }
+            let at = index::pointed(key).ok_or_else(|| index::damaged("a row"))?;
+            erased = self.bare.expect_entry(at)?.statement.subject() == subject;
+        }
         Ok(if erased { BlobState::Erased } else { BlobState::Missing })
     }
 }

@@ -47,7 +47,7 @@ enum Fate {
     Failed,
 }
 
-/// What an attempt came to.
+/// An entry that is stored, or why it is not.
 type Attempt = std::result::Result<Entry, Fate>;
 
 impl Queue {

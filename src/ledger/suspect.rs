@@ -129,17 +129,6 @@ impl Ledger {
         Ok(found)
     }
 
-    /// What a key signed from an entry on.
-    fn signed_from(&self, kid: &Kid, since: u64) -> Result<Vec<Entry>> {
-        let mut signed = Vec::new();
-        self.store.index_scan(&index::key(index::Table::SignedBy, &[&kid.0]), true, &mut |key, _| {
-            let at = index::trailing_index(key).ok_or_else(|| index::damaged("a row"))?;
-            signed.extend(Some(at).filter(|at| *at >= since));
-            Ok(at >= since)
-        })?;
-        signed.into_iter().rev().map(|at| self.expect_entry(at)).collect()
-    }
-
     /// The refs that an entry was the first to name.
     fn bound_by(&self, entry: &Entry) -> Result<Vec<String>> {
         let body = &entry.statement.body;

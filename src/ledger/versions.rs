@@ -79,8 +79,7 @@ mod tests {
     /// A store whose index has these refs, bound in this order to contents named by a number.
     fn store(refs: &[(&str, u8)], erased: &[u8]) -> MemoryStore {
         let store = MemoryStore::new();
-        let rows =
-            (1..).zip(refs).map(|(at, (reference, n))| index::ref_row(reference, &Address([*n; 32]), at));
+        let rows = (1..).zip(refs).flat_map(|(at, (name, n))| index::ref_rows(name, &Address([*n; 32]), at));
         let batch = Batch {
             statements: vec![vec![]],
             index: rows.map(|(key, value)| (key, Some(value))).collect(),

@@ -2,10 +2,10 @@
 //! with what is found and not with the ledger.
 
 use super::uses::Stated;
-use super::{Ledger, index};
+use super::{Entry, Ledger, index};
 use crate::error::Result;
 use ledger_format::{Address, Body, Statement, split_reference};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +70,8 @@ impl Ledger {
             found.insert(reference, users);
         }
         let mut unlisted = Vec::new();
-        let mut rest = self.of_kind_at("snapshot")?.into_iter().peekable();
-        while let Some(at) = rest.next() {
-            let statement = self.expect_entry(at)?.statement;
+        let mut rest = self.of_kind("snapshot")?.into_iter().peekable();
+        while let Some(Entry { index: at, statement }) = rest.next() {
             let Body::Snapshot(_) = &statement.body else { continue };
             let said = Stated::new(at, &statement);
             let Some(manifest) = self.manifest(&statement.body)? else {
@@ -111,21 +110,18 @@ impl Ledger {
 
     /// The sessions and renders that used a ref, and the runs that cite such sessions.
     fn add_uses(&self, reference: &str, content: Address, users: &mut Users) -> Result<()> {
-        let used = index::key(index::Table::RefUse, &[reference.as_bytes(), &[0]]);
-        let mut runs = BTreeSet::new();
-        for at in index::indexes(&*self.store, &used, false, usize::MAX)? {
-            let statement = self.expect_entry(at)?.statement;
+        let mut runs = BTreeMap::new();
+        for Entry { index: at, statement } in self.using(reference)? {
             let user = User { said: Stated::new(at, &statement), content, superseded: false };
             if let Body::Render(_) = statement.body {
                 users.renders.push(user);
                 continue;
             }
-            let cited = index::key(index::Table::CitedBy, &[&statement.id.0]);
-            runs.extend(index::indexes(&*self.store, &cited, false, usize::MAX)?);
+            let cited = self.citing(&statement.id)?;
+            runs.extend(cited.into_iter().map(|entry| (entry.index, entry.statement)));
             users.sessions.push(user);
         }
-        for at in runs {
-            let statement = self.expect_entry(at)?.statement;
+        for (at, statement) in runs {
             if let Body::Run(_) = &statement.body {
                 let superseded = self.is_superseded(at, &statement)?;
                 users.runs.push(User { said: Stated::new(at, &statement), content, superseded });
@@ -136,16 +132,7 @@ impl Ledger {
 
     /// Whether a later entry has the same subject.
     fn is_superseded(&self, at: u64, statement: &Statement) -> Result<bool> {
-        let same = index::key(index::Table::Subject, &[statement.subject().as_bytes(), &[0]]);
-        Ok(index::indexes(&*self.store, &same, true, 1)?.into_iter().any(|last| last > at))
-    }
-
-    /// The indexes of the statements of one kind, oldest first.
-    fn of_kind_at(&self, kind: &str) -> Result<Vec<u64>> {
-        let prefix = index::key(index::Table::Subject, &[kind.as_bytes(), b"/"]);
-        let mut found = index::indexes(&*self.store, &prefix, false, usize::MAX)?;
-        found.sort_unstable();
-        Ok(found)
+        Ok(self.by_subject(&statement.subject())?.last().is_some_and(|last| last.index > at))
     }
 
     fn stated(&self, at: u64) -> Result<Stated> {

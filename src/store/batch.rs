@@ -1,6 +1,6 @@
 //! What every store checks of a batch before it writes, so that all of them refuse alike.
 
-use super::{Batch, Hash, Head, NewBlob, Outcome, TileId};
+use super::{Batch, Hash, Head, NewBlob, Outcome, POINTER, TileId};
 use crate::error::{Error, Result};
 use std::io::Read;
 
@@ -18,6 +18,7 @@ pub(super) fn advance(current: Option<Head>, batch: &Batch<'_>) -> Result<Result
             return Err(Error::bug(format!("tile {level}/{index} would have {} bytes", hashes.len())));
         }
     }
+    batch.index.iter().try_for_each(|(key, value)| check_row(key, value.as_deref().unwrap_or_default()))?;
     if batch.statements.is_empty() && current.map(|head| head.root) != Some(batch.root) {
         return Err(match current {
             None => Error::bug("a ledger begins with its first statement, and this batch has none"),
@@ -29,6 +30,20 @@ pub(super) fn advance(current: Option<Head>, batch: &Batch<'_>) -> Result<Result
         Some(size) => Ok(Ok(Head { size, root: batch.root })),
         None => Err(Error::bug("more statements than a ledger can number")),
     }
+}
+
+/// Whether the index keeps this key among the pointers.
+pub(super) fn is_pointer(key: &[u8]) -> bool {
+    key.first().is_some_and(|first| *first >= 0x80)
+}
+
+/// Refuses pointers of another length or with a value.
+pub(super) fn check_row(key: &[u8], value: &[u8]) -> Result<()> {
+    if is_pointer(key) && (key.len() != POINTER || !value.is_empty()) {
+        let bytes = (key.len(), value.len());
+        return Err(Error::bug(format!("a pointer of the index would have {bytes:?} bytes")));
+    }
+    Ok(())
 }
 
 /// Reads a blob to its end in pieces of exactly `chunk` bytes (the last may be shorter; none for an empty

@@ -207,23 +207,50 @@ fn tiles(store: &dyn Store) {
 }
 
 fn index(store: &dyn Store) {
-    let keys: [&[u8]; 9] =
-        [b"", b"a", b"a\0", b"a\xff", b"a\xff\xff", b"b", b"\xff", b"\xff\xff", b"\xff\xff\0"];
+    let keys: [&[u8]; 12] = [
+        b"",
+        b"a",
+        b"a\0",
+        b"a\xff",
+        b"a\xff\xff",
+        b"b",
+        b"\x7f",
+        b"\x7f\xff",
+        b"\x7f\xff\0",
+        b"\x80pointer-00001",
+        b"\x80pointer-00002",
+        &[0xff; POINTER],
+    ];
+    let value = |key: &[u8]| if key.len() == POINTER { Vec::new() } else { [b"=", key].concat() };
     let mut next = batch(1, &[b"a"]);
-    next.index = keys.iter().map(|key| (key.to_vec(), Some([b"=", *key].concat()))).collect();
+    next.index = keys.iter().map(|key| (key.to_vec(), Some(value(key)))).collect();
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     for key in keys {
-        assert_eq!(store.index_get(key).unwrap(), Some([b"=", key].concat()));
+        assert_eq!(store.index_get(key).unwrap(), Some(value(key)));
     }
-    assert_eq!(store.index_get(b"none").unwrap(), None);
-    let prefixes: [&[u8]; 10] =
-        [b"", b"a", b"a\0", b"a\xff", b"b", b"c", b"\xff", b"\xff\xff", b"\xff\xff\xff", b"\xfe"];
+    for none in [&b"none"[..], b"\x80pointer-00003", b"\x80pointer", b"\x80pointer-00001-"] {
+        assert_eq!(store.index_get(none).unwrap(), None);
+    }
+    let prefixes: [&[u8]; 15] = [
+        b"",
+        b"a",
+        b"a\0",
+        b"a\xff",
+        b"b",
+        b"c",
+        b"\x7f",
+        b"\x7f\xff",
+        b"\x7f\xff\xff",
+        b"\xfe",
+        b"\x80",
+        b"\x80pointer-00002",
+        b"\x80pointer-00002-",
+        b"\xff",
+        &[0xff; POINTER],
+    ];
     for prefix in prefixes {
-        let mut expected: Vec<_> = keys
-            .iter()
-            .filter(|key| key.starts_with(prefix))
-            .map(|key| (key.to_vec(), [b"=", *key].concat()))
-            .collect();
+        let mut expected: Vec<_> =
+            keys.iter().filter(|key| key.starts_with(prefix)).map(|key| (key.to_vec(), value(key))).collect();
         expected.sort();
         assert_eq!(rows(store, prefix, false), expected, "{prefix:?}");
         expected.reverse();
@@ -239,10 +266,13 @@ fn index(store: &dyn Store) {
         (b"twice".to_vec(), None),
         (b"back".to_vec(), None),
         (b"back".to_vec(), Some(vec![])),
+        (b"\x80pointer-00001".to_vec(), None),
+        (b"\x80pointer-00002".to_vec(), Some(vec![])),
     ];
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     assert_eq!(store.index_get(b"a").unwrap().as_deref(), Some(&b"new"[..]));
     assert_eq!(store.index_get(b"back").unwrap(), Some(vec![]));
+    assert_eq!(rows(store, b"\x80", false), [(b"\x80pointer-00002".to_vec(), vec![])]);
     for key in [&b"b"[..], b"never", b"twice"] {
         assert_eq!(store.index_get(key).unwrap(), None);
     }
@@ -258,8 +288,18 @@ fn index_replacement(store: &dyn Store) {
     assert_eq!(store.replace_index(&mut broken).unwrap_err().to_string(), "stop");
     assert_eq!(rows(store, b"", false), [row(b"old")]);
 
-    store.replace_index(&mut vec![Ok(row(b"z")), Ok(row(b"y"))].into_iter()).unwrap();
-    assert_eq!(rows(store, b"", false), [row(b"y"), row(b"z")]);
+    let pointer = || (vec![0x90; POINTER], Vec::new());
+    store.replace_index(&mut vec![Ok(row(b"z")), Ok(pointer()), Ok(row(b"y"))].into_iter()).unwrap();
+    assert_eq!(rows(store, b"", false), [row(b"y"), row(b"z"), pointer()]);
+    assert_eq!(rows(store, b"", true), [pointer(), row(b"z"), row(b"y")]);
+    for bad in [(vec![0x90; POINTER - 1], vec![]), (vec![0x90; POINTER], vec![1]), (vec![0x80], vec![])] {
+        let refused = store.replace_index(&mut [Ok(bad.clone())].into_iter());
+        assert_eq!(refused.unwrap_err().kind(), Kind::Bug);
+        let mut next = batch(2, &[b"b"]);
+        next.index = vec![(bad.0, Some(bad.1))];
+        assert_eq!(store.commit(next).unwrap_err().kind(), Kind::Bug);
+    }
+    assert_eq!(rows(store, b"", false), [row(b"y"), row(b"z"), pointer()]);
     assert_eq!(statements(store, 0..9).len(), 2);
 
     store.replace_index(&mut std::iter::empty()).unwrap();

@@ -1,6 +1,6 @@
 //! A store in memory, for tests and for embedding without a file.
 
-use super::batch::{advance, erased, other_size, pour};
+use super::batch::{advance, check_row, erased, other_size, pour};
 use super::{Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -175,6 +175,7 @@ impl Store for MemoryStore {
 
     fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
         let index = rows.collect::<Result<BTreeMap<_, _>>>()?;
+        index.iter().try_for_each(|(key, value)| check_row(key, value))?;
         self.state().write(|content| content.index = index)
     }
 

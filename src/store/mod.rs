@@ -84,7 +84,8 @@ pub struct Batch<'a> {
     pub root: Hash,
     /// The signed checkpoint of that tree.
     pub checkpoint: Vec<u8>,
-    /// Index rows to put (`Some`) or to delete (`None`).
+    /// Index rows to put (`Some`) or to delete (`None`). A key that begins with a byte of 128 or more is a pointer: it
+    /// has [`POINTER`] bytes, and its value is empty.
     pub index: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Blobs to store. One that is present already is checked for its size and otherwise left alone.
     pub blobs: Vec<NewBlob<'a>>,
@@ -112,6 +113,10 @@ pub enum BlobState {
     /// The store has never had them, or lost them.
     Missing,
 }
+
+/// The bytes of a key of the index that stands for itself, and of which there are so many that a store keeps them
+/// without lengths.
+pub const POINTER: usize = 14;
 
 /// Receives index and bytes of each statement of a scan; answers whether to go on.
 pub type VisitStatement<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<bool>;

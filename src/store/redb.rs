@@ -20,7 +20,7 @@ pub use carve::Carved;
 pub use file::{Access, Event};
 
 use super::contain::contain;
-use super::{Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement};
+use super::{Batch, BlobState, Hash, Head, Outcome, POINTER, Store, TileId, VisitRow, VisitStatement};
 use crate::error::{Error, Result};
 use ::redb::{
     Database, Key, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition,
@@ -34,17 +34,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What the tables below mean. A file with a higher number is refused. One with a lower number, back to 1, which had no
-/// packed contents, is read, and gets this number when it has some.
+/// What the tables below mean. A file with another number is refused.
 const FORMAT: u32 = 2;
 
 /// `format` (u32), `head` (u64 size, 32-byte root), `checkpoint`, and `unscrubbed` while erased bytes may be left;
 /// numbers are big-endian.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
-/// By level and index.
-const TILES: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tiles");
+/// A tile's pieces of [`PIECE`] bytes (the last may be shorter), by level, index and number. The levels count down from
+/// 255: the engine fills pages only where a table ends, and that is where the lowest level grows.
+const TILES: TableDefinition<(u8, u64, u8), &[u8]> = TableDefinition::new("tiles");
+/// What of the index is no pointer.
 const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
+/// Keys of the index that begin with a byte of 128 or more.
+const POINTERS: TableDefinition<&[u8; POINTER], ()> = TableDefinition::new("pointers");
 /// A blob's length; `None` for an erased one.
 const BLOBS: TableDefinition<&Hash, Option<u64>> = TableDefinition::new("blobs");
 /// A blob's pieces of [`CHUNK`] bytes (the last may be shorter), by address and number.
@@ -58,6 +61,9 @@ const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames"
 /// The engine gives a row pages of a power of two; a full piece with its key and lengths (44 bytes) fills one of
 /// 64 KiB, and 64 bytes more would take twice that. A blob of 64 MiB makes a file of 64.3 MiB.
 const CHUNK: usize = 65_536 - 64;
+
+/// Seven pieces fill a page; a whole tile would take one of 16 KiB, to be written anew with every statement.
+const PIECE: usize = 16 * 32;
 
 /// The engine's default of 1 GiB makes a scan of a large ledger both slower and 40 times heavier.
 const CACHE: usize = 8 << 20;
@@ -199,11 +205,11 @@ impl Store for RedbStore {
     }
 
     fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
-        self.read(|snapshot| snapshot.get(TILES, (id.level, id.index)))
+        self.read(|snapshot| snapshot.tile(id))
     }
 
     fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.read(|snapshot| snapshot.get(INDEX, key))
+        self.read(|snapshot| snapshot.index_get(key))
     }
 
     fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {

@@ -10,8 +10,9 @@ use std::process::{Command, Stdio};
 // The tables of a ledger file.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 pub(crate) const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
-pub(crate) const TILES: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tiles");
+pub(crate) const TILES: TableDefinition<(u8, u64, u8), &[u8]> = TableDefinition::new("tiles");
 pub(crate) const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
+pub(crate) const POINTERS: TableDefinition<&[u8; 14], ()> = TableDefinition::new("pointers");
 pub(crate) const BLOBS: TableDefinition<&[u8; 32], Option<u64>> = TableDefinition::new("blobs");
 pub(crate) const CHUNKS: TableDefinition<(&[u8; 32], u32), &[u8]> = TableDefinition::new("chunks");
 
@@ -140,6 +141,7 @@ pub(crate) fn dump(path: &Path) -> Option<Vec<u8>> {
         add(rows(&read, STATEMENTS));
         add(rows(&read, TILES));
         add(rows(&read, INDEX));
+        add(rows(&read, POINTERS));
         add(rows(&read, BLOBS));
         add(rows(&read, CHUNKS));
         Some(text.into_bytes())

@@ -90,8 +90,8 @@ fn with_runs() -> (Book, EntryId) {
     (book, session)
 }
 
-fn id_row(id: &EntryId) -> Vec<u8> {
-    index::key(Table::Id, &[&id.0])
+fn id_row(id: &EntryId, at: u64) -> Vec<u8> {
+    index::pointer(Table::Id, &index::tag(&id.0), at).0
 }
 
 fn found(report: &Report) -> Vec<(&'static str, Option<u64>)> {
@@ -144,18 +144,16 @@ fn a_damaged_index_is_found_as_that() {
     let (book, session) = with_runs();
     let rows: [Option<Vec<u8>>; 5] = [
         None,
-        Some(vec![0; 7]),
-        Some(2u64.to_be_bytes().to_vec()),
-        Some((LONG + 1).to_be_bytes().to_vec()),
-        Some(u64::MAX.to_be_bytes().to_vec()),
+        Some(index::key(Table::Id, &[&[0; 7]])),
+        Some(id_row(&session, 2)),
+        Some(id_row(&session, LONG + 1)),
+        Some(id_row(&session, (1 << 40) - 1)),
     ];
     for row in rows {
         let book = book.copy();
         book.shared.0.tamper(|content| {
-            match &row {
-                Some(row) => content.index.insert(id_row(&session), row.clone()),
-                None => content.index.remove(&id_row(&session)),
-            };
+            content.index.remove(&id_row(&session, SESSION)).unwrap();
+            content.index.extend(row.clone().map(|row| (row, Vec::new())));
         });
         let report = book.audit(&Options::default());
         assert_eq!((found(&report), report.judged), (vec![("index", Some(SESSION))], LONG + 2), "{row:?}");
@@ -194,7 +192,7 @@ fn a_fork_and_a_missing_entry_stay_what_they_are() {
         // What the store says beside the statements changes nothing, wherever it says that the entry is.
         for planted in [SESSION, at, at + 7] {
             book.shared.0.tamper(|content| {
-                content.index.insert(id_row(&cited), planted.to_be_bytes().to_vec());
+                content.index.insert(id_row(&cited, planted), Vec::new());
             });
             let report = book.audit(&Options::default());
             assert_eq!((report.findings.last().unwrap().code, report.judged), (code, at));

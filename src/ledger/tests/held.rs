@@ -68,8 +68,7 @@ fn an_index_that_binds_what_no_entry_binds_is_an_integrity_error() {
     let other = Address(*blake3::hash(b"prompt 2").as_bytes());
     for (reference, at) in [("p1.v1", 1), ("p9.v1", 1), ("p2.v1", 2), ("p1.v1", 3)] {
         let mut content = book.shared.0.content();
-        let (row, value) = index::ref_row(reference, &other, at);
-        content.index.insert(row, value);
+        content.index.extend(index::ref_rows(reference, &other, at));
         let damaged = Ledger::open(Box::new(MemoryStore::from(content))).unwrap();
         assert_eq!(damaged.bound_prompts(4).unwrap_err().kind(), Kind::Integrity, "{reference} {at}");
     }

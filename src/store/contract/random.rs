@@ -23,14 +23,21 @@ fn content(number: u8) -> Vec<u8> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let key = || prop::collection::vec(prop::sample::select(vec![0_u8, 1, 0xff]), 0..3);
-    let value = || prop::collection::vec(any::<u8>(), 0..4);
+    let row = || {
+        let key = prop::collection::vec(prop::sample::select(vec![0_u8, 1, 0x7f]), 0..3);
+        let pointer = prop::sample::select(vec![0x80_u8, 0xff]).prop_map(|byte| vec![byte; POINTER]);
+        let plain = (key, prop::collection::vec(any::<u8>(), 0..4));
+        prop_oneof![3 => plain, 1 => pointer.prop_map(|pointer| (pointer, Vec::new()))]
+    };
     let rarely = || prop::bool::weighted(0.1);
     let commit = (
         rarely(),
         prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..4),
         prop::collection::vec((0..3_u8, 0..4_u64, 1..=16_u8), 0..3),
-        prop::collection::vec((key(), prop::option::of(value())), 0..6),
+        prop::collection::vec(
+            (row(), any::<bool>()).prop_map(|((key, value), put)| (key, put.then_some(value))),
+            0..6,
+        ),
         prop::collection::vec((0..8_u8, rarely()), 0..3),
         prop::collection::vec(0..8_u8, 0..2),
     )
@@ -42,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
             blobs,
             erase,
         });
-    let replace = prop::collection::vec((key(), value()), 0..5).prop_map(Step::ReplaceIndex);
+    let replace = prop::collection::vec(row(), 0..5).prop_map(Step::ReplaceIndex);
     prop_oneof![9 => commit, 1 => replace]
 }
 

@@ -141,31 +141,27 @@ impl<'a> Contents<'a> {
         Ok(packed.map_or(BlobState::Missing, |row| BlobState::Present(row.value().2.into())))
     }
 
-    /// Stores a content that is not here yet. Answers whether it was packed.
-    pub(super) fn store(&mut self, mut blob: NewBlob<'_>) -> Result<bool> {
+    /// Stores a content that is not here yet.
+    pub(super) fn store(&mut self, mut blob: NewBlob<'_>) -> Result<()> {
         let address = blob.address;
         match self.state(&address)? {
-            BlobState::Present(size) if size == blob.size => return Ok(false),
+            BlobState::Present(size) if size == blob.size => return Ok(()),
             BlobState::Present(size) => return Err(other_size(&address, size, blob.size)),
             BlobState::Erased => return Err(erased(&address)),
             BlobState::Missing => {}
         }
         blob.source = Box::new(Outside(blob.source));
         let base = blob.base.filter(|base| *base != address && blob.size <= frame::LARGEST as u64);
-        let Some(base) = base else {
-            self.store_whole(&mut blob)?;
-            return Ok(false);
-        };
+        let Some(base) = base else { return self.store_whole(&mut blob) };
         let mut content = Vec::new();
         pour(&mut blob, frame::LARGEST, |piece| {
             content.extend_from_slice(piece);
             Ok(())
         })?;
         if self.pack(&address, &content, &base)? {
-            return Ok(true);
+            return Ok(());
         }
-        self.store_whole(&mut NewBlob { source: Box::new(content.as_slice()), ..blob })?;
-        Ok(false)
+        self.store_whole(&mut NewBlob { source: Box::new(content.as_slice()), ..blob })
     }
 
     fn store_whole(&mut self, blob: &mut NewBlob<'_>) -> Result<()> {

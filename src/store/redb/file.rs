@@ -167,11 +167,15 @@ impl RedbStore {
             }
         })?;
         match format {
-            Some(1..=FORMAT) => Ok(()),
+            Some(FORMAT) => Ok(()),
             Some(newer) if newer > FORMAT => Err(Error::failed(format!(
                 "{path} was written by a newer promptos (store format {newer}, this one reads {FORMAT})"
             ))
             .hint("upgrade promptos to use this ledger")),
+            Some(older @ 1..FORMAT) => Err(Error::failed(format!(
+                "{path} was written by an older promptos (store format {older}, this one reads {FORMAT})"
+            ))
+            .hint("'promptos export' and 'promptos doctor --export' of that version take out what is in it")),
             Some(other) => Err(Error::failed(format!("{path} has an unknown store format ({other})"))),
             None => Err(Error::failed(format!("{path} is a database, but not a ledger"))),
         }

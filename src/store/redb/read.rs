@@ -1,7 +1,7 @@
 //! Reading from one snapshot. Rows must come in strictly rising order: pages of a damaged file may form a loop.
 //! A row's value is taken before the visitor is called, since taking it is where a torn page panics.
 
-use super::super::batch::name;
+use super::super::batch::{is_pointer, name};
 use super::super::contain::outside;
 use super::contents::unpack;
 use super::fault::fault;
@@ -55,7 +55,50 @@ impl Snapshot<'_> {
         Ok(())
     }
 
+    pub(super) fn tile(&self, TileId { level, index }: TileId) -> Result<Option<Vec<u8>>> {
+        let row = u8::MAX - level;
+        let pieces = (row, index, 0)..=(row, index, u8::MAX);
+        let mut tile = Vec::new();
+        for (found, expected) in self.table(TILES)?.range(pieces).map_err(fault(self.path))?.zip(0_u8..) {
+            let (key, piece) = found.map_err(fault(self.path))?;
+            let piece = piece.value();
+            // All pieces but the last are whole.
+            if key.value() != (row, index, expected) || tile.len() != usize::from(expected) * PIECE {
+                return Err(self.damaged(&format!("pieces of tile {level}/{index} are missing")));
+            }
+            tile.extend_from_slice(piece);
+        }
+        Ok(Some(tile).filter(|tile| !tile.is_empty()))
+    }
+
+    pub(super) fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match <&[u8; POINTER]>::try_from(key) {
+            Ok(pointer) if is_pointer(key) => {
+                let row = self.table(POINTERS)?.get(pointer).map_err(fault(self.path))?;
+                Ok(row.map(|_| Vec::new()))
+            }
+            _ => self.get(INDEX, key),
+        }
+    }
+
+    /// Pointers come after all other rows.
     pub(super) fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
+        for pointers in [reverse, !reverse] {
+            if prefix.is_empty() || pointers == is_pointer(prefix) {
+                let go_on = match pointers {
+                    true => self.scan_pointers(prefix, reverse, visit)?,
+                    false => self.scan_rows(prefix, reverse, visit)?,
+                };
+                if !go_on {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers whether to go on, as does the next.
+    fn scan_rows(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<bool> {
         let table = self.table(INDEX)?;
         let end = prefix_end(prefix);
         let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -73,10 +116,33 @@ impl Snapshot<'_> {
             last.clear();
             last.extend_from_slice(key);
             if !outside(|| visit(key, value))? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    fn scan_pointers(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<bool> {
+        let (mut from, mut to) = ([0; POINTER], [u8::MAX; POINTER]);
+        if prefix.len() > POINTER {
+            return Ok(true);
+        }
+        from.iter_mut().zip(&mut to).zip(prefix).for_each(|((from, to), byte)| (*from, *to) = (*byte, *byte));
+        let table = self.table(POINTERS)?;
+        let mut rows = table.range::<&[u8; POINTER]>(&from..=&to).map_err(fault(self.path))?;
+        let mut last: Option<[u8; POINTER]> = None;
+        while let Some(row) = if reverse { rows.next_back() } else { rows.next() } {
+            let key = *row.map_err(fault(self.path))?.0.value();
+            let ordered = last.is_none_or(|last| if reverse { key < last } else { key > last });
+            if !ordered || !(from..=to).contains(&key) {
+                return Err(self.damaged("its index is out of order"));
+            }
+            last = Some(key);
+            if !outside(|| visit(&key, &[]))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(super) fn blob_state(&self, address: &Hash) -> Result<BlobState> {

@@ -107,9 +107,10 @@ impl Change<'_> {
             Part::All => {
                 self.copy_table(old, TILES, |_| true)?;
                 self.copy_table(old, INDEX, |_| true)?;
+                self.copy_table(old, POINTERS, |_| true)?;
             }
             // Readers rely on every table being there.
-            Part::Recorded => drop((self.table(TILES)?, self.table(INDEX)?)),
+            Part::Recorded => drop((self.table(TILES)?, self.table(INDEX)?, self.table(POINTERS)?)),
         }
         self.copy_table(old, BLOBS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;

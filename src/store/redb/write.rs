@@ -1,12 +1,12 @@
 //! Writing: one transaction, durable when it returns.
 
-use super::super::batch::advance;
+use super::super::batch::{advance, check_row, is_pointer};
 use super::super::contain::outside;
 use super::contents::Contents;
 use super::fault::fault;
 use super::read::{decode_head, encode_head};
 use super::*;
-use ::redb::{ReadableTable, Table};
+use ::redb::{ReadableTable, StorageError, Table};
 
 /// Runs `change` in a transaction and commits it when it answers `Done`. Sets `unsure` when it is unknown
 /// whether the commit took place. A transaction that is dropped leaves nothing behind.
@@ -51,10 +51,12 @@ impl Change<'_> {
         rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>,
     ) -> Result<Outcome> {
         self.transaction.delete_table(INDEX).map_err(fault(self.path))?;
-        let mut index = self.table(INDEX)?;
+        self.transaction.delete_table(POINTERS).map_err(fault(self.path))?;
+        let mut index = self.index()?;
         while let Some(row) = outside(|| rows.next()) {
             let (key, value) = row?;
-            index.insert(key.as_slice(), value.as_slice()).map_err(fault(self.path))?;
+            check_row(&key, &value)?;
+            index.put(&key, Some(&value)).map_err(fault(self.path))?;
         }
         Ok(Outcome::Done)
     }
@@ -88,25 +90,61 @@ impl Change<'_> {
         }
         let mut tiles = self.table(TILES)?;
         for (id, hashes) in &batch.tiles {
-            tiles.insert((id.level, id.index), hashes.as_slice()).map_err(fault(path))?;
+            store_tile(&mut tiles, *id, hashes).map_err(fault(path))?;
         }
-        let mut index = self.table(INDEX)?;
+        let mut index = self.index()?;
         for (key, value) in &batch.index {
-            match value {
-                Some(value) => index.insert(key.as_slice(), value.as_slice()).map_err(fault(path))?,
-                None => index.remove(key.as_slice()).map_err(fault(path))?,
-            };
+            index.put(key, value.as_deref()).map_err(fault(path))?;
         }
         let mut contents = Contents::open(self)?;
         batch.erase.iter().try_for_each(|address| contents.erase(address))?;
-        let mut packed = false;
-        for blob in batch.blobs {
-            packed |= contents.store(blob)?;
-        }
-        if packed {
-            // An older promptos would miss what it does not find whole.
-            meta.insert("format", &FORMAT.to_be_bytes()[..]).map_err(fault(path))?;
-        }
+        batch.blobs.into_iter().try_for_each(|blob| contents.store(blob))?;
         Ok(Outcome::Done)
     }
+
+    fn index(&self) -> Result<Index<'_>> {
+        Ok(Index { rows: self.table(INDEX)?, pointers: self.table(POINTERS)? })
+    }
+}
+
+/// The tables of the index.
+struct Index<'a> {
+    rows: Table<'a, &'static [u8], &'static [u8]>,
+    pointers: Table<'a, &'static [u8; POINTER], ()>,
+}
+
+impl Index<'_> {
+    /// Puts a row that was checked, or deletes it.
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StorageError> {
+        match (<&[u8; POINTER]>::try_from(key), value) {
+            (Ok(pointer), Some(_)) if is_pointer(key) => self.pointers.insert(pointer, ()).map(drop),
+            (Ok(pointer), None) if is_pointer(key) => self.pointers.remove(pointer).map(drop),
+            (_, Some(value)) => self.rows.insert(key, value).map(drop),
+            (_, None) => self.rows.remove(key).map(drop),
+        }
+    }
+}
+
+/// Writes the pieces of a tile that are not there as they are; all but the last few are, as a rule.
+fn store_tile(
+    table: &mut Table<'_, (u8, u64, u8), &'static [u8]>,
+    TileId { level, index }: TileId,
+    hashes: &[u8],
+) -> Result<(), StorageError> {
+    let level = u8::MAX - level;
+    let mut there = Vec::new();
+    for row in table.range((level, index, 0)..=(level, index, u8::MAX))? {
+        let (key, piece) = row?;
+        there.push((key.value().2, piece.value().to_vec()));
+    }
+    let pieces: Vec<(u8, &[u8])> = (0..).zip(hashes.chunks(PIECE)).collect();
+    for (number, piece) in &pieces {
+        if !there.iter().any(|(n, old)| n == number && old == piece) {
+            table.insert((level, index, *number), *piece)?;
+        }
+    }
+    for (number, _) in there.iter().filter(|(number, _)| usize::from(*number) >= pieces.len()) {
+        table.remove((level, index, *number))?;
+    }
+    Ok(())
 }

@@ -339,43 +339,6 @@ fn no_chain_is_followed_without_end() {
     }
 }
 
-/// A file as it was before there were packed contents is read, scrubbed and written, and gets the new number with the
-/// first of them.
-#[test]
-fn files_of_the_first_format_go_on() {
-    let versions = Prompt::history(10, 2_000, 3);
-    let mut book = Book::of_history(&versions[..1]);
-    let first = |book: &mut Book| {
-        book.tamper(|transaction| {
-            transaction.delete_table(PACKED).unwrap();
-            transaction.delete_table(FRAMES).unwrap();
-            transaction.open_table(META).unwrap().insert("format", &[0, 0, 0, 1][..]).unwrap();
-        });
-    };
-    let format = |book: &Book| book.store().read(|snapshot| snapshot.meta("format")).unwrap().unwrap();
-    first(&mut book);
-    assert!(book.reads(&versions[0]));
-    assert_eq!(book.store().blob_state(&address("none")).unwrap(), BlobState::Missing);
-    let mut seen = 0;
-    book.store()
-        .blobs(&mut |_, _| {
-            Ok({
-                seen += 1;
-                true
-            })
-        })
-        .unwrap();
-    assert_eq!(seen, 1);
-    book.store.as_mut().unwrap().scrub().unwrap();
-    assert_eq!(format(&book), [0, 0, 0, 1]);
-    first(&mut book);
-    book.add(&versions[2], None);
-    assert_eq!(format(&book), [0, 0, 0, 1]);
-    book.add(&versions[1], Some(&versions[0]));
-    assert_eq!(format(&book), [0, 0, 0, 2]);
-    assert!(versions.iter().all(|text| book.reads(text)));
-}
-
 /// Without the engine, and without the table that tells whose a frame is.
 #[test]
 fn what_is_intact_is_found_in_a_file_that_the_engine_cannot_open() {
