@@ -161,7 +161,7 @@ fn weigh(world: &World, answer: &mut Answer, kind: &str, all: &[Vec<Vec<u8>>], i
     let count = all.iter().map(Vec::len).sum::<usize>() as f64;
     let raw = all.iter().flatten().map(Vec::len).sum::<usize>() as f64;
     answer.note(format!(
-        "{kind}: {count} versions of {} prompts, {:.0} bytes each in the mean",
+        "{kind}: {count} versions of {} files, {:.0} bytes each in the mean",
         all.len(),
         raw / count
     ));

@@ -29,7 +29,7 @@ mod verify;
 mod world;
 mod write;
 
-use measure::{Answer, Claim, Target, figure};
+use measure::{Answer, Claim, Target, figure, quantity};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &[String], program: PathBuf) -> Result<(Value, bool), St
     found.insert("date".to_owned(), json!(chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string()));
     found.insert("entries".to_owned(), json!(world.entries));
     found.insert("machine".to_owned(), measure::machine(&world.folder));
-    found.insert("versions".to_owned(), measure::versions());
+    found.insert("software".to_owned(), measure::software());
     let mut kept = true;
     for (name, about, job) in jobs {
         if quiet {
@@ -169,9 +169,9 @@ fn print(answer: &Answer) {
     }
     for claim in &answer.claims {
         let Claim { ours, theirs, unit, ratio, target, must, .. } = claim;
-        println!("  {:<60} {:>8} {unit}", ours.0, figure(ours.1));
+        println!("  {:<60} {:>8}", ours.0, quantity(ours.1, unit));
         if let Some(theirs) = theirs {
-            println!("    {:<58} {:>8} {unit}", theirs.0, figure(theirs.1));
+            println!("    {:<58} {:>8}", theirs.0, quantity(theirs.1, unit));
         }
         let bound = match target {
             Target::AtLeast(bound) => format!("at least {bound}"),

@@ -196,6 +196,14 @@ pub(super) fn figure(of: f64) -> String {
     }
 }
 
+/// A figure in its unit, or in a larger one.
+pub(super) fn quantity(of: f64, unit: &str) -> String {
+    match unit.strip_prefix("µs") {
+        Some(rest) if of >= 10_000.0 => format!("{} ms{rest}", figure(of / 1e3)),
+        _ => format!("{} {unit}", figure(of)).trim_end().to_owned(),
+    }
+}
+
 /// The machine, for whoever reads figures.
 pub(super) fn machine(folder: &Path) -> Value {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -208,14 +216,14 @@ pub(super) fn machine(folder: &Path) -> Value {
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     json!({
-        "cpu": cpu.unwrap_or("unknown"), "cores": cores, "memory_mib": memory.map(|kib| kib / 1024),
+        "cpu": cpu.unwrap_or("unknown"), "cores": cores, "memory": memory.map(|kib| format!("{} MiB", kib / 1024)),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
-        "file_system": said("stat", &["-f", "-c", "%T", &folder.display().to_string()]),
+        "file_system": said("df", &["--output=fstype", &folder.display().to_string()]),
     })
 }
 
 /// Versions of what takes part.
-pub(super) fn versions() -> Value {
+pub(super) fn software() -> Value {
     let commit = said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]);
     json!({
         "promptos": env!("CARGO_PKG_VERSION"), "commit": commit, "rustc": said("rustc", &["--version"]),
@@ -224,8 +232,8 @@ pub(super) fn versions() -> Value {
     })
 }
 
-/// The first line that a program prints; `None` where there is none.
+/// The last line that a program prints; `None` where there is none.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success())?;
-    String::from_utf8_lossy(&output.stdout).lines().next().map(|line| line.trim().to_owned())
+    String::from_utf8_lossy(&output.stdout).lines().last().map(|line| line.trim().to_owned())
 }

@@ -1,8 +1,8 @@
 //! Other people's programs that do a like job, driven by the scripts of `benches/peers/`. One that is not here is named
 //! with the reason.
 
-use super::measure::median;
-use super::world::{World, finish};
+use super::measure::Answer;
+use super::world::{Made, World, finish};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -25,37 +25,69 @@ fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| format!("'{text}' is no figure"))
 }
 
-/// Microseconds that `git log --show-signature` takes for each of so many ssh-signed commits; it starts `ssh-keygen` for
-/// each.
-pub(super) fn signed_commits(world: &World, count: usize) -> f64 {
-    let made = world.project("signed-commits");
-    for n in 0..count {
-        made.git(&["commit", "--quiet", "--allow-empty", "-S", "--message", &format!("commit {n}")]);
+/// A peer, where peers are wanted and it is here.
+pub(super) fn wanted<T>(
+    world: &World,
+    answer: &mut Answer,
+    name: &str,
+    start: impl FnOnce() -> Result<T, String>,
+) -> Option<T> {
+    if !world.peers {
+        return None;
     }
-    let count = count.to_string();
-    let args = ["log", "--show-signature", "-n", &count];
-    let look = made.command(Path::new("git")).args(args).output().unwrap();
-    assert!(String::from_utf8_lossy(&look.stdout).contains("Good \"git\" signature"));
-    let rounds = (0..world.rounds(3)).map(|_| made.git(&args));
-    median(rounds.collect()) * 1e6 / count.parse::<f64>().unwrap()
+    start().map_err(|why| answer.missing(name, why)).ok()
 }
 
-/// Microseconds that p2panda-store takes to read and validate each of so many operations.
-pub(super) fn p2panda(world: &World, count: u64, rounds: usize) -> Result<f64, String> {
-    let target = PathBuf::from(
-        std::env::var_os("CARGO_TARGET_DIR")
-            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target").into()),
-    );
-    let program = target.join("peers/release/p2panda-peer");
-    if !program.is_file() {
-        return Err(format!("{} is not there; just peers builds it", program.display()));
+/// Commits signed with an ssh key; git starts `ssh-keygen` for each.
+pub(super) struct SignedCommits {
+    made: Made,
+    count: u32,
+}
+
+impl SignedCommits {
+    pub(super) fn make(world: &World, count: u32) -> Self {
+        let made = world.project("signed-commits");
+        for n in 0..count {
+            made.git(&["commit", "--quiet", "--allow-empty", "-S", "--message", &format!("commit {n}")]);
+        }
+        let look =
+            made.command(Path::new("git")).args(["log", "--show-signature", "-n", "1"]).output().unwrap();
+        assert!(String::from_utf8_lossy(&look.stdout).contains("Good \"git\" signature"));
+        Self { made, count }
     }
-    let file = world.folder.join("p2panda.db");
-    if !file.exists() {
-        said(Command::new(&program).arg("make").arg(&file).arg(count.to_string()))?;
+
+    /// Microseconds a commit.
+    pub(super) fn verify(&self) -> f64 {
+        let count = self.count.to_string();
+        self.made.git(&["log", "--show-signature", "-n", &count]) * 1e6 / f64::from(self.count)
     }
-    let round = |_| number(&said(Command::new(&program).arg("verify").arg(&file))?);
-    Ok(median((0..rounds).map(round).collect::<Result<_, _>>()?))
+}
+
+/// Signed operations in p2panda-store.
+pub(super) struct P2panda {
+    program: PathBuf,
+    file: PathBuf,
+}
+
+impl P2panda {
+    pub(super) fn make(folder: &Path, count: u64) -> Result<Self, String> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(here, PathBuf::from);
+        let program = target.join("peers/release/p2panda-peer");
+        if !program.is_file() {
+            return Err(format!("{} is not there; just peers builds it", program.display()));
+        }
+        let file = folder.join(format!("p2panda-{count}.db"));
+        if !file.exists() {
+            said(Command::new(&program).arg("make").arg(&file).arg(count.to_string()))?;
+        }
+        Ok(Self { program, file })
+    }
+
+    /// Microseconds an operation.
+    pub(super) fn verify(&self) -> Result<f64, String> {
+        number(&said(Command::new(&self.program).arg("verify").arg(&self.file))?)
+    }
 }
 
 /// A server of its own, until it is dropped.
@@ -72,11 +104,13 @@ impl Postgres {
         said(Command::new(script("postgres.sh")).arg(command).arg(&self.folder).args(args))
     }
 
-    /// Microseconds for each of so many rows of a SHA-256 chain, checked in SQL.
-    pub(super) fn chain(&self, rows: u64, rounds: usize) -> Result<f64, String> {
-        self.run("chain-make", &[&rows.to_string()])?;
-        let round = |_| Ok(number(&self.run("chain", &[])?)? * 1e3 / rows as f64);
-        Ok(median((0..rounds).map(round).collect::<Result<_, String>>()?))
+    pub(super) fn hold_chain(&self, rows: u64) -> Result<(), String> {
+        self.run("chain-make", &[&rows.to_string()]).map(drop)
+    }
+
+    /// Microseconds a row of the chain.
+    pub(super) fn chain(&self, rows: u64) -> Result<f64, String> {
+        Ok(number(&self.run("chain", &[])?)? * 1e3 / rows as f64)
     }
 
     pub(super) fn hold_prompts(&self, count: u64, size: usize) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::made::{self, Prompt};
 use super::measure::{Answer, seconds, turns};
-use super::peers::{Mlflow, Postgres};
+use super::peers::{Mlflow, Postgres, wanted};
 use super::world::World;
 use promptos::ledger::{Access, Blob, Ledger};
 
@@ -31,12 +31,11 @@ pub(super) fn read(world: &World) -> Answer {
     };
     let by_digest = |ledger: &Ledger| each(prompts, |prompt| ledger.blob(&prompt.content.blake3).unwrap());
     let (count, size) = (prompts.len() as u64, ledgers[0].plan.size);
-    let postgres = peer(world, &mut answer, "PostgreSQL", || {
+    let postgres = wanted(world, &mut answer, "PostgreSQL", || {
         let postgres = Postgres::start()?;
         postgres.hold_prompts(count, size).map(|()| postgres)
     });
-    let mlflow = peer(world, &mut answer, "MLflow", || Mlflow::start(count.min(100), size));
-    let mut mlflow = mlflow;
+    let mut mlflow = wanted(world, &mut answer, "MLflow", || Mlflow::start(count.min(100), size));
     let absent = f64::NAN;
     let figures = turns(
         world.rounds(5),
@@ -65,19 +64,6 @@ pub(super) fn read(world: &World) -> Answer {
         answer.faster("ratio_to_mlflow", unit, ours, theirs, 100.0);
     }
     answer
-}
-
-/// A peer that is wanted and here.
-fn peer<T>(
-    world: &World,
-    answer: &mut Answer,
-    name: &str,
-    start: impl FnOnce() -> Result<T, String>,
-) -> Option<T> {
-    if !world.peers {
-        return None;
-    }
-    start().map_err(|why| answer.missing(name, why)).ok()
 }
 
 /// Microseconds for each of many reads, never one beside the last.

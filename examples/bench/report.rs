@@ -1,7 +1,7 @@
 //! BENCHMARKS.md, from what the jobs printed and from what people wrote about it.
 
 use super::listed;
-use super::measure::figure;
+use super::measure::{figure, quantity};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ pub(super) fn page(runs: &[Value]) -> String {
         };
         line("command", &run["command"]);
         line("date", &run["date"]);
-        for part in ["machine", "versions"] {
+        for part in ["machine", "software"] {
             for (name, value) in run[part].as_object().into_iter().flatten() {
                 line(&name.replace('_', " "), value);
             }
@@ -63,7 +63,7 @@ fn verdicts(runs: &[Value]) -> String {
         for claim in list(&run[name], "claims").filter(|claim| claim["must"] == true) {
             match claim["met"].as_bool() {
                 Some(true) => met += 1,
-                Some(false) => missed.push(format!("{about}: {}", text(&claim["ours"]["what"]))),
+                Some(false) => missed.push(format!("{about}: {}", in_words(claim))),
                 None => {}
             }
         }
@@ -76,18 +76,33 @@ fn verdicts(runs: &[Value]) -> String {
     said
 }
 
-fn row(claim: &Value) -> String {
-    let unit = text(&claim["unit"]);
-    let side = |side: &Value| match side["figure"].as_f64() {
-        Some(number) => (text(&side["what"]), format!("{} {unit}", figure(number)).trim().to_owned()),
-        None => (String::new(), String::new()),
+/// A claim that is missed.
+fn in_words(claim: &Value) -> String {
+    let ours = text(&claim["ours"]["what"]);
+    let beside = match claim["theirs"]["what"].as_str() {
+        Some(theirs) => format!(", beside {theirs}"),
+        None => String::new(),
     };
-    let ((ours, our_figure), (theirs, their_figure)) = (side(&claim["ours"]), side(&claim["theirs"]));
-    let target = match (claim["at_least"].as_f64(), claim["at_most"].as_f64()) {
+    let ratio = claim["ratio"].as_f64().map(figure).unwrap_or_default();
+    format!("{ours}{beside}: {ratio}, {}", target(claim))
+}
+
+fn target(claim: &Value) -> String {
+    match (claim["at_least"].as_f64(), claim["at_most"].as_f64()) {
         (Some(bound), _) => format!("at least {bound}"),
         (_, Some(bound)) => format!("at most {bound}"),
         _ => String::new(),
+    }
+}
+
+fn row(claim: &Value) -> String {
+    let unit = text(&claim["unit"]);
+    let side = |side: &Value| match side["figure"].as_f64() {
+        Some(number) => (text(&side["what"]), quantity(number, &unit)),
+        None => (String::new(), String::new()),
     };
+    let ((ours, our_figure), (theirs, their_figure)) = (side(&claim["ours"]), side(&claim["theirs"]));
+    let target = target(claim);
     let verdict = match (claim["met"].as_bool(), claim["must"] == true) {
         (Some(true), _) => "met",
         (Some(false), true) => "**missed**",

@@ -2,7 +2,7 @@
 
 use super::made;
 use super::measure::{Answer, seconds, turns};
-use super::peers::{self, Postgres};
+use super::peers::{self, P2panda, Postgres, SignedCommits};
 use super::world::{Made, World};
 use super::write::sessions_on;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -17,6 +17,10 @@ fn verify_chain(ledger: &Ledger) {
     assert!(report.findings.is_empty(), "{:?}", report.findings);
     assert_eq!(report.misfits.as_deref().map(<[_]>::len), Some(0));
     assert!(ledger.suspects().unwrap().is_empty());
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// The bytes that were signed, in memory, with their signatures and keys.
@@ -46,17 +50,21 @@ impl Signed {
         signed
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
     /// What was signed, one after the other.
     pub(super) fn inputs(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.all.iter().map(|(end, ..)| *end));
         starts.zip(&self.all).map(|(start, (end, ..))| &self.bytes[start..*end])
     }
 
-    /// Nothing but `verify_strict`, by so many threads.
+    fn described(&self) -> String {
+        format!("verify_strict alone, {} threads", threads())
+    }
+
+    /// Microseconds for each with nothing but `verify_strict`, by as many threads as there are cores.
+    fn alone(&self) -> f64 {
+        each(self, || self.verify_strict(threads()))
+    }
+
     fn verify_strict(&self, threads: usize) {
         let each = self.all.len().div_ceil(threads);
         std::thread::scope(|scope| {
@@ -104,43 +112,82 @@ fn byte_string(bytes: &[u8]) -> ((&[u8], &[u8]), &[u8]) {
     ((all, &all[head..]), rest)
 }
 
+/// What `verify-chain --no-signatures` does.
+fn verify_hashes(ledger: &Ledger) {
+    let report = ledger::audit_hashes(ledger, &Options::default(), &mut |_| {}).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+/// The unit of all that audits, which is held against the same of others.
+const UNIT: &str = "µs a statement";
+
 pub(super) fn verify(world: &World) -> Answer {
     let mut answer = Answer::default();
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut ours = None;
-    for (signers, id, least) in [(1, "ratio_to_strict", 1.3), (1000, "ratio_to_strict_1000", 0.9)] {
-        let fits = signers < world.entries / 2;
-        if world.signers.is_some_and(|only| only != signers) || !fits {
+    for signers in [1, 1000].into_iter().filter(|signers| *signers < world.entries / 2) {
+        if world.signers.is_some_and(|only| only != signers) {
             continue;
         }
         let made = world.ledger(world.entries, signers);
         answer.note(world.describe(&made));
         let ledger = made::open(&made.ledger, Access::Read);
         let signed = Signed::of(&made);
-        let each = 1e6 / signed.len() as f64;
-        let figures = turns(
-            world.rounds(3),
-            &mut [&mut || seconds(|| verify_chain(&ledger)) * each, &mut || {
-                seconds(|| signed.verify_strict(threads)) * each
-            }],
-        );
-        let name = format!("the whole audit, {signers} signer{}", if signers == 1 { "" } else { "s" });
-        let strict = (format!("verify_strict alone, {threads} threads"), figures[1]);
-        answer.faster(id, "µs a statement", (name.clone(), figures[0]), strict.clone(), least);
         if signers == 1 {
-            answer.faster("goal_ratio_to_strict", "µs a statement", (name, figures[0]), strict, 1.6).must =
-                false;
-            ours = Some(figures[0]);
-        }
-    }
-    if world.signers.is_none_or(|only| only == 1) {
-        memory(world, &mut answer);
-        let hash_only = hash_only(world, &mut answer);
-        if world.peers {
-            beside(world, &mut answer, ours.unwrap_or(f64::NAN), hash_only);
+            of_one_signer(world, &mut answer, &ledger, &signed);
+            memory(world, &mut answer);
+        } else {
+            let figures = turns(
+                world.rounds(3),
+                &mut [&mut || each(&signed, || verify_chain(&ledger)), &mut || signed.alone()],
+            );
+            let ours = ("the whole audit, 1000 signers", figures[0]);
+            answer.faster("ratio_to_strict_1000", UNIT, ours, (signed.described(), figures[1]), 0.9);
         }
     }
     answer
+}
+
+/// Microseconds for each statement.
+fn each(signed: &Signed, work: impl FnOnce()) -> f64 {
+    seconds(work) * 1e6 / signed.all.len() as f64
+}
+
+/// The audit, the audit of hashes, the signatures alone, and the peers, all in turns.
+fn of_one_signer(world: &World, answer: &mut Answer, ledger: &Ledger, signed: &Signed) {
+    let git = world.peers.then(|| SignedCommits::make(world, 300));
+    let p2panda = peers::wanted(world, answer, "p2panda-store", || {
+        P2panda::make(&world.folder, world.entries.min(100_000))
+    });
+    let postgres = peers::wanted(world, answer, "PostgreSQL", || {
+        Postgres::start().and_then(|postgres| postgres.hold_chain(world.entries).map(|()| postgres))
+    });
+    let figures = turns(
+        world.rounds(3),
+        &mut [
+            &mut || each(signed, || verify_chain(ledger)),
+            &mut || signed.alone(),
+            &mut || each(signed, || verify_hashes(ledger)),
+            &mut || git.as_ref().map_or(f64::NAN, SignedCommits::verify),
+            &mut || p2panda.as_ref().map_or(f64::NAN, |p2panda| p2panda.verify().unwrap()),
+            &mut || postgres.as_ref().map_or(f64::NAN, |postgres| postgres.chain(world.entries).unwrap()),
+        ],
+    );
+    let ours = ("the whole audit, 1 signer", figures[0]);
+    let hashes = ("an audit of hashes (--no-signatures)", figures[2]);
+    answer.faster("ratio_to_strict", UNIT, ours, (signed.described(), figures[1]), 1.3);
+    answer.faster("goal_ratio_to_strict", UNIT, ours, (signed.described(), figures[1]), 1.6).must = false;
+    answer.plain("hash_only", UNIT, hashes, ours);
+    if git.is_some() {
+        let theirs = ("git log --show-signature, ssh, a commit", figures[3]);
+        answer.faster("ratio_to_git", UNIT, ours, theirs, 1000.0);
+    }
+    if p2panda.is_some() {
+        let theirs = ("p2panda-store on SQLite, read and validated by 2 tasks", figures[4]);
+        answer.faster("ratio_to_p2panda", UNIT, ours, theirs, 3.0);
+    }
+    if postgres.is_some() {
+        let theirs = ("PostgreSQL, a SHA-256 chain in SQL, unsigned", figures[5]);
+        answer.faster("hash_only_to_postgres", UNIT, hashes, theirs, 1.5);
+    }
 }
 
 /// The peak memory of `verify-chain` at each size; it is flat once its caches are full.
@@ -159,57 +206,6 @@ fn memory(world: &World, answer: &mut Answer) {
     if let [.., small, large] = peaks.as_slice() {
         let [small, large] = [small, large].map(|(size, peak)| (format!("peak memory at {size}"), *peak));
         answer.cost("memory_flat", "MiB", large, small, 1.25);
-    }
-}
-
-/// `verify-chain --no-signatures`, as a process.
-fn hash_only(world: &World, answer: &mut Answer) -> Option<f64> {
-    let made = world.ledger(world.entries, 1);
-    let args = ["verify-chain", "--no-signatures"];
-    let knows = made.command(&world.program).args(["verify-chain", "--help"]).output().unwrap();
-    if !String::from_utf8_lossy(&knows.stdout).contains(args[1]) {
-        answer.missing(args.join(" "), "this promptos does not have it");
-        return None;
-    }
-    let each = 1e6 / world.entries as f64;
-    let figures = turns(
-        world.rounds(3),
-        &mut [&mut || made.promptos(&args) * each, &mut || made.promptos(&["verify-chain"]) * each],
-    );
-    let names = ["verify-chain --no-signatures, the process", "verify-chain, the process"];
-    answer.plain("hash_only", "µs a statement", (names[0], figures[0]), (names[1], figures[1]));
-    Some(figures[0])
-}
-
-fn beside(world: &World, answer: &mut Answer, ours: f64, hash_only: Option<f64>) {
-    let name = "the whole audit, 1 signer";
-    let git = peers::signed_commits(world, 300);
-    answer.faster(
-        "ratio_to_git",
-        "µs a statement",
-        (name, ours),
-        ("git log --show-signature, a commit", git),
-        1000.0,
-    );
-    match peers::p2panda(world, world.entries.min(100_000), world.rounds(3)) {
-        Ok(theirs) => {
-            let theirs = ("p2panda-store on SQLite, read and validated by 2 tasks", theirs);
-            answer.faster("ratio_to_p2panda", "µs a statement", (name, ours), theirs, 3.0);
-        }
-        Err(why) => answer.missing("p2panda-store", why),
-    }
-    match Postgres::start().and_then(|postgres| postgres.chain(world.entries, world.rounds(3))) {
-        Ok(theirs) => {
-            let theirs = ("PostgreSQL, a SHA-256 chain, unsigned", theirs);
-            match hash_only {
-                Some(ours) => {
-                    let name = "verify-chain --no-signatures, the process";
-                    answer.faster("hash_only_to_postgres", "µs a statement", (name, ours), theirs, 1.5);
-                }
-                None => answer.plain("audit_to_postgres", "µs a statement", (name, ours), theirs),
-            }
-        }
-        Err(why) => answer.missing("PostgreSQL", why),
     }
 }
 
