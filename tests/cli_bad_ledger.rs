@@ -96,11 +96,13 @@ fn edit_meta(path: &Path, key: &str, value: &[u8]) {
 }
 
 #[test]
-fn a_newer_store_format_asks_for_an_upgrade() {
+fn another_store_format_is_named() {
     let world = World::with_session();
-    edit_meta(&world.ledger(), "format", &2_u32.to_be_bytes());
-    all_refuse(&world, 1, &["was written by a newer promptos (store format 2", "upgrade promptos"]);
+    edit_meta(&world.ledger(), "format", &3_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by a newer promptos (store format 3", "upgrade promptos"]);
     edit_meta(&world.ledger(), "format", &1_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by an older promptos (store format 1", "doctor --rescue"]);
+    edit_meta(&world.ledger(), "format", &2_u32.to_be_bytes());
     assert_eq!(world.verified(), 2);
 }
 

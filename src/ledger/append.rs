@@ -248,7 +248,9 @@ impl Ledger {
     /// # Errors
     /// When the store cannot be read or written, or a statement does not hold.
     pub fn rebuild_index(&self) -> Result<()> {
-        let rows = super::audit::index_rows(self)?;
+        let mut rows = super::audit::index_rows(self)?;
+        // In their order they fill the pages.
+        rows.sort_unstable();
         self.store.replace_index(&mut rows.into_iter().map(Ok))
     }
 }

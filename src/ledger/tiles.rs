@@ -4,13 +4,15 @@ use crate::error::{Error, Result};
 use crate::store::nodes::{HEIGHT, TILE, Tiles, WIDTH, missing};
 use crate::store::{Hash, Head, Store, TileId};
 use ledger_format::tree::Frontier;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Grows a tree and collects the tiles that change.
 #[derive(Default)]
 pub(crate) struct Grower {
     frontier: Frontier,
+    /// Those at the right edge, and those that changed.
     tiles: BTreeMap<TileId, Vec<u8>>,
+    changed: BTreeSet<TileId>,
 }
 
 impl Grower {
@@ -30,16 +32,17 @@ impl Grower {
                 tiles.insert(id, store.tile(id)?.ok_or_else(|| missing(id))?);
             }
         }
-        Ok(Self { frontier, tiles })
+        Ok(Self { frontier, tiles, changed: BTreeSet::new() })
     }
 
     /// Appends a leaf.
     pub(crate) fn push(&mut self, leaf: Hash) {
-        let tiles = &mut self.tiles;
+        let Self { tiles, changed, .. } = self;
         self.frontier.push(leaf, |level, index, hash| {
             if level % HEIGHT == 0 {
                 let id = TileId { level: level / HEIGHT, index: index / WIDTH };
                 tiles.entry(id).or_default().extend_from_slice(hash);
+                changed.insert(id);
             }
         });
     }
@@ -48,14 +51,16 @@ impl Grower {
         self.frontier.head()
     }
 
-    /// The tiles that changed, and those at the right edge, as they are now.
+    /// The tiles that changed since this was asked, as they are now.
     pub(crate) fn take_tiles(&mut self) -> Vec<(TileId, Vec<u8>)> {
-        let tiles = std::mem::take(&mut self.tiles);
-        self.tiles = tiles
-            .iter()
-            .filter(|(_, hashes)| hashes.len() < TILE)
-            .map(|(id, hashes)| (*id, hashes.clone()))
-            .collect();
-        tiles.into_iter().collect()
+        let changed = std::mem::take(&mut self.changed);
+        let taken = changed.into_iter().filter_map(|id| {
+            let tile = self.tiles.get(&id)?.clone();
+            if tile.len() == TILE {
+                self.tiles.remove(&id);
+            }
+            Some((id, tile))
+        });
+        taken.collect()
     }
 }

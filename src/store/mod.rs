@@ -93,6 +93,16 @@ pub struct Batch<'a> {
     pub erase: Vec<Hash>,
 }
 
+impl Batch<'_> {
+    /// About as many bytes as it brings.
+    fn size(&self) -> u64 {
+        let statements = self.statements.iter().map(Vec::len).sum::<usize>();
+        let index = self.index.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
+        let own = statements + index.sum::<usize>();
+        u64::try_from(own).unwrap_or(u64::MAX).saturating_add(self.blobs.iter().map(|blob| blob.size).sum())
+    }
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]

@@ -32,7 +32,7 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What the tables below mean. A file with another number is refused.
 const FORMAT: u32 = 2;
@@ -68,7 +68,11 @@ const PIECE: usize = 16 * 32;
 /// The engine's default of 1 GiB makes a scan of a large ledger both slower and 40 times heavier.
 const CACHE: usize = 8 << 20;
 
-/// One ledger in one redb file. Dropping it closes the file and lets other processes in.
+/// Below so many bytes written, a file is closed as it is; above, when they are an eighth of it, it is written anew.
+const LOOSE: u64 = 1 << 20;
+
+/// One ledger in one redb file. Dropping it closes the file and lets other processes in; who wrote much has it written
+/// anew first, without free space.
 pub struct RedbStore {
     path: PathBuf,
     place: Arc<dyn Place>,
@@ -77,6 +81,8 @@ pub struct RedbStore {
     torn: AtomicBool,
     /// A commit failed on its way to the disk. Only opening the file anew tells whether it is there.
     unsure: AtomicBool,
+    /// So many bytes were put into the file since it was opened, or written anew.
+    put: AtomicU64,
 }
 
 enum Handle {
@@ -110,8 +116,15 @@ impl RedbStore {
     }
 
     fn new(path: &Path, place: Arc<dyn Place>, handle: Handle) -> Self {
-        let (torn, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { path: path.to_owned(), place, handle: Some(handle), torn, unsure }
+        let (torn, unsure, put) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        Self { path: path.to_owned(), place, handle: Some(handle), torn, unsure, put }
+    }
+
+    /// Whether so much was written that it is worth writing the file anew.
+    fn is_loose(&self) -> bool {
+        let put = self.put.load(Ordering::Relaxed);
+        let broken = self.torn.load(Ordering::Acquire) || self.unsure.load(Ordering::Acquire);
+        put >= LOOSE && !broken && self.place.length().is_ok_and(|length| put >= length / 8)
     }
 
     /// Runs `work` on a snapshot, containing the engine's panics.
@@ -157,6 +170,11 @@ impl RedbStore {
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
+        // Whoever wrote a large part of the file leaves about as much of it free, and pages half full. When this fails
+        // the file is as it was.
+        if self.is_loose() && !std::thread::panicking() {
+            let _ = contain(|| self.rewrite());
+        }
         let handle = self.handle.take();
         let pointless = matches!(handle, Some(Handle::Copy(_) | Handle::Held(_)));
         // Closing writes the free-page map, which may panic on a damaged file; the next opener repairs.
@@ -234,7 +252,12 @@ impl Store for RedbStore {
     }
 
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
-        self.write(|change| change.apply(batch))
+        let size = batch.size();
+        let outcome = self.write(|change| change.apply(batch))?;
+        if outcome == Outcome::Done {
+            self.put.fetch_add(size, Ordering::Relaxed);
+        }
+        Ok(outcome)
     }
 
     fn unscrubbed(&self) -> Result<bool> {

@@ -175,7 +175,9 @@ impl RedbStore {
             Some(older @ 1..FORMAT) => Err(Error::failed(format!(
                 "{path} was written by an older promptos (store format {older}, this one reads {FORMAT})"
             ))
-            .hint("'promptos export' and 'promptos doctor --export' of that version take out what is in it")),
+            .hint(
+                "use the promptos that wrote it; its 'promptos doctor --rescue DIR' copies out what is in it",
+            )),
             Some(other) => Err(Error::failed(format!("{path} has an unknown store format ({other})"))),
             None => Err(Error::failed(format!("{path} is a database, but not a ledger"))),
         }

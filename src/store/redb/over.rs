@@ -18,6 +18,11 @@ impl Place for Disk {
         file::engine().create_with_backend(file).map_err(fault(Path::new(BESIDE)))
     }
 
+    fn length(&self) -> io::Result<u64> {
+        use ::redb::StorageBackend as _;
+        self.reopened().len()
+    }
+
     fn keep(&self) -> io::Result<PathBuf> {
         self.link(LEDGER, KEPT).map(|()| KEPT.into())
     }

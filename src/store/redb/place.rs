@@ -14,6 +14,9 @@ pub(super) trait Place: Send + Sync {
     /// Makes an empty database in a file beside the ledger file, instead of one that is left there.
     fn make(&self) -> Result<Database>;
 
+    /// The bytes of the ledger file.
+    fn length(&self) -> io::Result<u64>;
+
     /// Gives the ledger file one more name, under which it stays when it is replaced; answers which.
     fn keep(&self) -> io::Result<PathBuf>;
 
@@ -49,6 +52,10 @@ impl Place for Folder {
         let (ledger, beside) = self.files().map_err(|cause| fault::io(&self.0, cause))?;
         let file = like(&ledger, &beside).map_err(|cause| fault::io(&beside, cause))?;
         engine().create_file(file).map_err(fault::fault(&beside))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(fs::metadata(&self.0)?.len())
     }
 
     fn keep(&self) -> io::Result<PathBuf> {

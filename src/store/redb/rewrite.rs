@@ -29,6 +29,7 @@ impl RedbStore {
         // From here on the old file has no name, and closing it does not matter.
         let old = self.handle.replace(Handle::Writer(new));
         let _ = contain(|| drop(old));
+        self.put.store(0, Ordering::Relaxed);
         Ok(())
     }
 
@@ -66,10 +67,13 @@ impl RedbStore {
             };
             let old =
                 Snapshot { path: &self.path, transaction: old.begin_read().map_err(fault(&self.path))? };
-            let new = self.place.make()?;
+            let mut new = self.place.make()?;
             let outcome =
                 write::transact(&new, &self.path, |change| change.copy(&old, part), &AtomicBool::new(false))?;
             debug_assert_eq!(outcome, Outcome::Done);
+            // The engine makes a file twice as long when it is full. It does not commit in two phases here, which
+            // matters to nobody: this file is no ledger yet.
+            new.compact().map_err(fault(&self.path))?;
             Ok(new)
         });
         copied.inspect_err(|_| self.discard())

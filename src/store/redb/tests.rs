@@ -496,3 +496,73 @@ fn a_scrub_that_fails_leaves_the_ledger_as_it_was() {
     drop(store);
     assert_eq!(open(&path, Access::Read).unwrap().scrub().unwrap_err().kind(), Kind::Bug);
 }
+
+/// Commits thousands of statements.
+fn fill(store: &RedbStore, thousands: u8) {
+    for n in 0..thousands {
+        let at = store.head().unwrap().unwrap().size;
+        let statements = vec![[n; 450]; 1000];
+        let statements: Vec<&[u8]> = statements.iter().map(<[u8; 450]>::as_slice).collect();
+        assert_eq!(store.commit(batch(at, &statements)).unwrap(), Outcome::Done);
+    }
+}
+
+#[test]
+fn who_wrote_much_leaves_a_file_without_free_space() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ledger(folder.path());
+    let number = || fs::metadata(&path).unwrap().ino();
+    let first = number();
+    let store = open(&path, Access::Write).unwrap();
+    fill(&store, 4);
+    drop(store);
+    let length = fs::metadata(&path).unwrap().len();
+    assert!(length < 4000 * 450 * 13 / 10, "{length}");
+    assert_ne!(number(), first);
+    assert_eq!(names(folder.path()), ["ledger.redb"]);
+    // Who writes little after it leaves the file in its place,
+    let second = number();
+    let store = open(&path, Access::Write).unwrap();
+    fill(&store, 1);
+    drop(store);
+    assert_eq!(number(), second);
+    // and when it cannot be written anew it is closed as it is.
+    fs::create_dir(folder.path().join("ledger.redb.scrub")).unwrap();
+    let store = open(&path, Access::Write).unwrap();
+    fill(&store, 3);
+    let content = dump(&store).unwrap();
+    drop(store);
+    assert_eq!(number(), second);
+    let (store, events) = open_told(&path, Access::Read, 0);
+    assert_eq!((dump(&store.unwrap()).unwrap(), events), (content, vec![]));
+}
+
+/// What is durable costs two syncs, and one more when the file grows.
+#[test]
+fn a_commit_syncs_twice() {
+    use crate::store::disk::{Call, Disk, Image};
+    let disk = Disk::new(Image::new());
+    assert_eq!(RedbStore::create_over(disk.clone(), batch(0, &[b"genesis"])).unwrap(), Outcome::Done);
+    let (store, _) = RedbStore::open_over(disk.reopened(), 8 << 20).unwrap();
+    let count = |call: Call| disk.calls()[call as usize];
+    let (mut least, mut grown) = (usize::MAX, 0);
+    for at in 1..200 {
+        let (syncs, resizes) = (count(Call::Sync), count(Call::Resize));
+        let mut next = batch(at, &[&[7; 465]]);
+        next.tiles = vec![(TileId { level: 0, index: 0 }, vec![1; 32 * (at as usize + 1)])];
+        next.index =
+            (0..5).map(|n| ([&[0x80 + n][..], &[at as u8; 13]].concat(), Some(Vec::new()))).collect();
+        next.blobs = vec![NewBlob {
+            address: *blake3::hash(&[at as u8; 80]).as_bytes(),
+            size: 80,
+            source: Box::new(io::Cursor::new([at as u8; 80])),
+        }];
+        assert_eq!(store.commit(next).unwrap(), Outcome::Done);
+        let (syncs, resizes) = (count(Call::Sync) - syncs, count(Call::Resize) - resizes);
+        assert!(syncs <= 2 + resizes, "{syncs} syncs, {resizes} changes of length");
+        least = least.min(syncs);
+        grown += resizes;
+    }
+    assert!(least == 2 && grown < 20, "{least}, {grown}");
+}
