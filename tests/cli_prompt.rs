@@ -207,7 +207,8 @@ fn add_binds_once_and_refuses_what_it_must() {
     world.write("prompts/e.md", prompt("d", "1", "", "e"));
     world
         .run(&["prompt", "add", "prompts/d.md", "prompts/e.md"])
-        .expect(4, &["d.v1 is bound to other bytes"]);
+        .expect(4, &["two of the files are d.v1, with other bytes"]);
+    world.run(&["prompt", "add", "prompts/d.md"]).expect(0, &["d.v1  bound by entry"]);
     // A session binds as well, and what it bound is bound.
     world.run(&["dev", "--prompts", "b,P00"]).ok();
     assert_eq!(world.json(&["prompt", "show", "P00"])["bound"]["same_bytes"], true);

@@ -570,6 +570,16 @@ impl<'a> Context<'a> {
         Ok(entry)
     }
 
+    /// Appends many statements, as far as they go into one commit all of them or none, and pins the head.
+    pub(crate) fn append_all(&self, ledger: &Ledger, key: &Key, new: Vec<New>) -> Result<Vec<Entry>> {
+        let log_key = self.log_key(ledger)?;
+        let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
+        let mut entries = Vec::with_capacity(new.len());
+        ledger.append_all(&author, &mut new.into_iter().map(Ok), &mut |entry| entries.push(entry))?;
+        self.pin(ledger).map_err(|e| e.hint(format!("{} entries were recorded", entries.len())))?;
+        Ok(entries)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> Result<u64> {
         seconds(SystemTime::now())

@@ -56,6 +56,12 @@ pub fn plan_prompt(file: &Path, name: &Path) -> Result<PlannedPrompt> {
 }
 
 impl PlannedPrompt {
+    /// What to append, once; its content is gone then.
+    pub fn take(&mut self) -> New {
+        let New { name, body, contents, .. } = &mut self.new;
+        New { name: name.clone(), body: body.clone(), contents: std::mem::take(contents), next_log_key: None }
+    }
+
     /// The entry that bound the ref to these bytes before, if one did.
     ///
     /// # Errors

@@ -3,8 +3,8 @@ use crate::cli::show::entry_json;
 use crate::cli::ui::{DIM, one_line, safe};
 use clap::Args;
 use promptos::catalog::Finding;
-use promptos::error::Result;
-use promptos::ledger::Entry;
+use promptos::error::{Error, Result};
+use promptos::ledger::{Entry, New};
 use promptos::session::{PlannedPrompt, plan_prompt};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,11 @@ impl Add {
             {
                 continue;
             }
+            if planned.iter().any(|other| other.new.name == found.new.name) {
+                let reference = safe(&found.new.name);
+                return Err(Error::findings(format!("two of the files are {reference}, with other bytes"))
+                    .hint("a prompt's version never changes: give the new text a new version"));
+            }
             found.warnings.iter().for_each(|w| context.ui.warn(&one_line(&Finding::to_string(w), 2000)));
             planned.push(found);
         }
@@ -41,13 +46,14 @@ impl Add {
         }
         let key = context.key()?;
         let ledger = context.write_or_create(&key)?;
+        let mut bound = planned.iter().map(|prompt| prompt.bound_in(&ledger)).collect::<Result<Vec<_>>>()?;
+        let unbound = planned.iter_mut().zip(&bound).filter(|(_, bound)| bound.is_none());
+        let new: Vec<New> = unbound.map(|(prompt, _)| prompt.take()).collect();
+        let mut entries = context.append_all(&ledger, &key, new)?.into_iter();
         let mut done: Vec<(&PlannedPrompt, Entry, bool)> = Vec::new();
-        for prompt in &planned {
-            // Two files of one ref: the first binds it, and the second is refused here.
-            match prompt.bound_in(&ledger)? {
-                Some(entry) => done.push((prompt, entry, false)),
-                None => done.push((prompt, context.append(&ledger, &key, &prompt.new)?, true)),
-            }
+        for (prompt, bound) in planned.iter().zip(&mut bound) {
+            let new = bound.is_none();
+            done.extend(bound.take().or_else(|| entries.next()).map(|entry| (prompt, entry, new)));
         }
         if context.ui.json {
             let prompts = done.iter().map(|(prompt, entry, new)| {
