@@ -78,7 +78,7 @@ impl Pass<'_> {
         }
         let mut implied: BTreeMap<_, _> = rows.into_iter().collect();
         let mut other = false;
-        for table in [Table::Key, Table::CheckpointKey, Table::Ref] {
+        for table in [Table::Key, Table::CheckpointKey, Table::Ref, Table::BoundTo] {
             let read = self.store().index_scan(&index::key(table, &[]), false, &mut |key, value| {
                 other |= implied.remove(key).as_deref() != Some(value);
                 Ok(!other)
