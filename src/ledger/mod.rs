@@ -245,15 +245,25 @@ impl Ledger {
     /// When the store cannot be read, or the bytes were changed (integrity).
     pub fn blob(&self, address: &Address) -> Result<Blob> {
         let mut bytes = Vec::new();
-        let state = self.read_blob(address, &mut |piece| {
+        let state = self.store.read_blob(&address.0, &mut |piece| {
             bytes.extend_from_slice(piece);
             Ok(())
         })?;
         Ok(match state {
-            BlobState::Present(_) => Blob::Present(bytes),
+            BlobState::Present(_) if blake3::hash(&bytes) == address.0 => Blob::Present(bytes),
+            BlobState::Present(_) => return Err(altered(address)),
             BlobState::Erased => Blob::Erased,
-            BlobState::Missing => Blob::Missing,
+            BlobState::Missing => self.blob_in_evidence(address)?.map_or(Blob::Missing, Blob::Present),
         })
+    }
+
+    /// What a ref is bound to, with its bytes: [`Self::bound`] and [`Self::blob`], without the entry.
+    ///
+    /// # Errors
+    /// As [`Self::blob`].
+    pub fn prompt(&self, reference: &str) -> Result<Option<(Address, Blob)>> {
+        let Some((content, _)) = index::bound(&*self.store, reference)? else { return Ok(None) };
+        Ok(Some((content, self.blob(&content)?)))
     }
 
     /// Streams content to `sink`; an error after the last piece when the bytes are not the address's.
@@ -277,8 +287,7 @@ impl Ledger {
             return Ok(BlobState::Present(bytes.len() as u64));
         }
         if matches!(state, BlobState::Present(_)) && hash.finalize().as_bytes() != &address.0 {
-            return Err(Error::integrity(format!("the content stored as {address} is not that content"))
-                .hint("it was changed after it was recorded; restore the ledger from a copy"));
+            return Err(altered(address));
         }
         Ok(state)
     }
@@ -416,6 +425,11 @@ fn decode(index: u64, bytes: Vec<u8>) -> Result<Statement> {
 /// Text from elsewhere, on one line and not too long.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !ledger_format::is_hidden(*c)).take(200).collect()
+}
+
+fn altered(address: &Address) -> Error {
+    Error::integrity(format!("the content stored as {address} is not that content"))
+        .hint("it was changed after it was recorded; restore the ledger from a copy")
 }
 
 fn bad_entry(index: u64, why: &str) -> Error {

@@ -14,6 +14,7 @@ mod over;
 mod place;
 mod read;
 mod rewrite;
+mod snapshot;
 mod write;
 
 pub use carve::Carved;
@@ -28,11 +29,12 @@ use ::redb::{
 };
 use fault::fault;
 use place::Place;
+use snapshot::Snapshot;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the tables below mean. A file with another number is refused.
 const FORMAT: u32 = 2;
@@ -77,6 +79,8 @@ pub struct RedbStore {
     path: PathBuf,
     place: Arc<dyn Place>,
     handle: Option<Handle>,
+    /// The newest state of the file, for all reads until the next write.
+    newest: Mutex<Option<Arc<Snapshot>>>,
     /// The engine panicked: what it holds in memory may be half done and must not be written.
     torn: AtomicBool,
     /// A commit failed on its way to the disk. Only opening the file anew tells whether it is there.
@@ -96,12 +100,6 @@ enum Handle {
     Held(Database),
 }
 
-/// Tables of one consistent snapshot.
-struct Snapshot<'a> {
-    path: &'a Path,
-    transaction: ReadTransaction,
-}
-
 /// Tables that are being changed.
 struct Change<'a> {
     path: &'a Path,
@@ -117,7 +115,8 @@ impl RedbStore {
 
     fn new(path: &Path, place: Arc<dyn Place>, handle: Handle) -> Self {
         let (torn, unsure, put) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
-        Self { path: path.to_owned(), place, handle: Some(handle), torn, unsure, put }
+        let newest = Mutex::default();
+        Self { path: path.to_owned(), place, handle: Some(handle), newest, torn, unsure, put }
     }
 
     /// Whether so much was written that it is worth writing the file anew.
@@ -128,14 +127,33 @@ impl RedbStore {
     }
 
     /// Runs `work` on a snapshot, containing the engine's panics.
-    fn read<T>(&self, work: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl FnOnce(&Snapshot) -> Result<T>) -> Result<T> {
         self.guard(|handle| {
-            let transaction = match handle {
-                Handle::Writer(db) | Handle::Copy(db) | Handle::Held(db) => db.begin_read(),
-                Handle::Reader(db) => db.begin_read(),
-            };
-            work(&Snapshot { path: &self.path, transaction: transaction.map_err(fault(&self.path))? })
+            let snapshot = self.snapshot(handle)?;
+            work(&snapshot)
         })
+    }
+
+    /// To begin a snapshot and to open its tables costs more than most reads do.
+    fn snapshot(&self, handle: &Handle) -> Result<Arc<Snapshot>> {
+        // It is begun under the lock: one from before a commit is never put here after that has returned.
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = &*newest {
+            return Ok(Arc::clone(snapshot));
+        }
+        let transaction = match handle {
+            Handle::Writer(db) | Handle::Copy(db) | Handle::Held(db) => db.begin_read(),
+            Handle::Reader(db) => db.begin_read(),
+        };
+        let snapshot = Arc::new(Snapshot::new(&self.path, transaction.map_err(fault(&self.path))?));
+        *newest = Some(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// Ends the snapshot, unless somebody is reading from it.
+    fn forget(&self) {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = contain(|| drop(newest));
     }
 
     /// Runs `change` on a transaction and commits unless it answers with a conflict.
@@ -143,12 +161,15 @@ impl RedbStore {
         if self.torn.load(Ordering::Acquire) {
             return Err(fault::broken(&self.path));
         }
+        // As long as it lasts, no page that it shows is used again.
+        self.forget();
         let result = self.guard(|handle| match handle {
             Handle::Writer(db) => write::transact(db, &self.path, change, &self.unsure),
             Handle::Reader(_) | Handle::Copy(_) | Handle::Held(_) => {
                 Err(Error::bug("a ledger opened for reading is written"))
             }
         });
+        self.forget();
         // A panic may have come in the midst of a commit.
         if self.torn.load(Ordering::Acquire) {
             self.unsure.store(true, Ordering::Release);
@@ -163,6 +184,7 @@ impl RedbStore {
         }
         contain(|| work(handle)).unwrap_or_else(|panic| {
             self.torn.store(true, Ordering::Release);
+            self.forget();
             Err(fault::panicked(&self.path, &panic))
         })
     }
@@ -170,6 +192,7 @@ impl RedbStore {
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
+        self.forget();
         // Whoever wrote a large part of the file leaves about as much of it free, and pages half full. When this fails
         // the file is as it was.
         if self.is_loose() && !std::thread::panicking() {
@@ -192,16 +215,6 @@ impl Drop for RedbStore {
 impl std::fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedbStore").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-impl Snapshot<'_> {
-    fn table<K: Key, V: Value>(&self, table: TableDefinition<'_, K, V>) -> Result<ReadOnlyTable<K, V>> {
-        self.transaction.open_table(table).map_err(fault(self.path))
-    }
-
-    fn damaged(&self, what: &str) -> Error {
-        fault::damaged(self.path, what)
     }
 }
 

@@ -6,21 +6,22 @@ use super::super::contain::outside;
 use super::contents::unpack;
 use super::fault::fault;
 use super::*;
-use ::redb::{AccessGuard, StorageError, TableError};
+use ::redb::{AccessGuard, StorageError};
+use std::borrow::Borrow;
 use std::ops::Bound;
 
-impl Snapshot<'_> {
-    pub(super) fn get<'k, K: Key>(
+impl Snapshot {
+    fn get<'k, K: Key>(
         &self,
-        table: TableDefinition<'_, K, &'static [u8]>,
-        key: K::SelfType<'k>,
+        table: &ReadOnlyTable<K, &'static [u8]>,
+        key: impl Borrow<K::SelfType<'k>>,
     ) -> Result<Option<Vec<u8>>> {
-        let row = self.table(table)?.get(key).map_err(fault(self.path))?;
+        let row = table.get(key).map_err(fault(&self.path))?;
         Ok(row.map(|value| value.value().to_vec()))
     }
 
     pub(super) fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.get(META, key)
+        self.get(self.meta_rows()?, key)
     }
 
     pub(super) fn head(&self) -> Result<Head> {
@@ -32,7 +33,7 @@ impl Snapshot<'_> {
         if index >= self.head()?.size {
             return Ok(None);
         }
-        self.get(STATEMENTS, index)?.map(Some).ok_or_else(|| self.gone(index))
+        self.get(self.statements()?, index)?.map(Some).ok_or_else(|| self.gone(index))
     }
 
     pub(super) fn scan(&self, range: Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
@@ -40,10 +41,10 @@ impl Snapshot<'_> {
         if range.start >= end {
             return Ok(());
         }
-        let mut rows = self.table(STATEMENTS)?.range(range.start..end).map_err(fault(self.path))?;
+        let mut rows = self.statements()?.range(range.start..end).map_err(fault(&self.path))?;
         for expected in range.start..end {
             let (index, statement) =
-                rows.next().ok_or_else(|| self.gone(expected))?.map_err(fault(self.path))?;
+                rows.next().ok_or_else(|| self.gone(expected))?.map_err(fault(&self.path))?;
             if index.value() != expected {
                 return Err(self.gone(expected));
             }
@@ -59,8 +60,8 @@ impl Snapshot<'_> {
         let row = u8::MAX - level;
         let pieces = (row, index, 0)..=(row, index, u8::MAX);
         let mut tile = Vec::new();
-        for (found, expected) in self.table(TILES)?.range(pieces).map_err(fault(self.path))?.zip(0_u8..) {
-            let (key, piece) = found.map_err(fault(self.path))?;
+        for (found, expected) in self.tiles()?.range(pieces).map_err(fault(&self.path))?.zip(0_u8..) {
+            let (key, piece) = found.map_err(fault(&self.path))?;
             let piece = piece.value();
             // All pieces but the last are whole.
             if key.value() != (row, index, expected) || tile.len() != usize::from(expected) * PIECE {
@@ -74,10 +75,10 @@ impl Snapshot<'_> {
     pub(super) fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match <&[u8; POINTER]>::try_from(key) {
             Ok(pointer) if is_pointer(key) => {
-                let row = self.table(POINTERS)?.get(pointer).map_err(fault(self.path))?;
+                let row = self.pointers()?.get(pointer).map_err(fault(&self.path))?;
                 Ok(row.map(|_| Vec::new()))
             }
-            _ => self.get(INDEX, key),
+            _ => self.get(self.index()?, key),
         }
     }
 
@@ -99,14 +100,14 @@ impl Snapshot<'_> {
 
     /// Answers whether to go on, as does the next.
     fn scan_rows(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<bool> {
-        let table = self.table(INDEX)?;
+        let table = self.index()?;
         let end = prefix_end(prefix);
         let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rows = table.range::<&[u8]>((Bound::Included(prefix), upper)).map_err(fault(self.path))?;
+        let mut rows = table.range::<&[u8]>((Bound::Included(prefix), upper)).map_err(fault(&self.path))?;
         let mut last: Option<Vec<u8>> = None;
         while let Some(row) = if reverse { rows.next_back() } else { rows.next() } {
             let (key, value): (AccessGuard<'_, &[u8]>, AccessGuard<'_, &[u8]>) =
-                row.map_err(fault(self.path))?;
+                row.map_err(fault(&self.path))?;
             let (key, value) = (key.value(), value.value());
             let ordered = last.as_deref().is_none_or(|last| if reverse { key < last } else { key > last });
             if !ordered || !key.starts_with(prefix) {
@@ -128,11 +129,11 @@ impl Snapshot<'_> {
             return Ok(true);
         }
         from.iter_mut().zip(&mut to).zip(prefix).for_each(|((from, to), byte)| (*from, *to) = (*byte, *byte));
-        let table = self.table(POINTERS)?;
-        let mut rows = table.range::<&[u8; POINTER]>(&from..=&to).map_err(fault(self.path))?;
+        let table = self.pointers()?;
+        let mut rows = table.range::<&[u8; POINTER]>(&from..=&to).map_err(fault(&self.path))?;
         let mut last: Option<[u8; POINTER]> = None;
         while let Some(row) = if reverse { rows.next_back() } else { rows.next() } {
-            let key = *row.map_err(fault(self.path))?.0.value();
+            let key = *row.map_err(fault(&self.path))?.0.value();
             let ordered = last.is_none_or(|last| if reverse { key < last } else { key > last });
             if !ordered || !(from..=to).contains(&key) {
                 return Err(self.damaged("its index is out of order"));
@@ -146,27 +147,16 @@ impl Snapshot<'_> {
     }
 
     pub(super) fn blob_state(&self, address: &Hash) -> Result<BlobState> {
-        if let Some(row) = self.table(BLOBS)?.get(address).map_err(fault(self.path))? {
+        if let Some(row) = self.whole()?.get(address).map_err(fault(&self.path))? {
             return Ok(state(row.value()));
         }
-        let packed = self.packed(address)?;
+        let packed = self.place(address)?;
         Ok(packed.map_or(BlobState::Missing, |(.., size)| BlobState::Present(size.into())))
     }
 
-    pub(super) fn packed(&self, address: &Hash) -> Result<Option<(u32, u32, u32)>> {
-        let Some(table) = self.newer_table(PACKED)? else { return Ok(None) };
-        Ok(table.get(address).map_err(fault(self.path))?.map(|row| row.value()))
-    }
-
-    /// A table that files of an earlier format do not have.
-    pub(super) fn newer_table<K: Key, V: Value>(
-        &self,
-        table: TableDefinition<'_, K, V>,
-    ) -> Result<Option<ReadOnlyTable<K, V>>> {
-        match self.transaction.open_table(table) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            opened => opened.map(Some).map_err(fault(self.path)),
-        }
+    /// Chain, place and length of a packed content.
+    pub(super) fn place(&self, address: &Hash) -> Result<Option<(u32, u32, u32)>> {
+        Ok(self.packed()?.get(address).map_err(fault(&self.path))?.map(|row| row.value()))
     }
 
     pub(super) fn read_blob(
@@ -174,35 +164,31 @@ impl Snapshot<'_> {
         address: &Hash,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<BlobState> {
-        let state = match self.table(BLOBS)?.get(address).map_err(fault(self.path))? {
+        let state = match self.whole()?.get(address).map_err(fault(&self.path))? {
             Some(row) => state(row.value()),
             None => return self.read_packed(address, sink),
         };
         let BlobState::Present(mut left) = state else { return Ok(state) };
-        let table = self.table(CHUNKS)?;
-        let mut rows =
-            table.range((address, 0)..=(address, u32::MAX)).map_err(fault(self.path))?.zip(0_u32..);
+        let chunks = self.chunks()?;
+        let mut number = 0_u32;
         while left > 0 {
             let torn = || self.damaged(&format!("pieces of {} are missing", name(address)));
-            let (row, expected) = rows.next().ok_or_else(torn)?;
-            let (key, piece) = row.map_err(fault(self.path))?;
-            let piece = piece.value();
+            let row = chunks.get((address, number)).map_err(fault(&self.path))?.ok_or_else(torn)?;
+            let piece = row.value();
             let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-            if key.value() != (address, expected) || size > left || size == 0 {
+            if size > left || size == 0 {
                 return Err(torn());
             }
             left -= size;
             outside(|| sink(piece))?;
+            number = number.checked_add(1).ok_or_else(torn)?;
         }
         Ok(state)
     }
 
     fn read_packed(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
-        let Some((chain, at, size)) = self.packed(address)? else { return Ok(BlobState::Missing) };
-        let content = match self.newer_table(FRAMES)? {
-            Some(frames) => unpack(&frames, self.path, (chain, at))?,
-            None => None,
-        };
+        let Some((chain, at, size)) = self.place(address)? else { return Ok(BlobState::Missing) };
+        let content = unpack(self.frames()?, &self.path, (chain, at))?;
         match content.filter(|content| content.len() as u64 == u64::from(size)) {
             Some(content) => outside(|| sink(&content))?,
             None => return Err(self.damaged(&format!("{} cannot be unpacked", name(address)))),
@@ -211,17 +197,16 @@ impl Snapshot<'_> {
     }
 
     pub(super) fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
-        let (whole, packed) = (self.table(BLOBS)?, self.newer_table(PACKED)?);
-        let mut whole = whole.range::<&Hash>(..).map_err(fault(self.path))?.map(|row| {
+        let (whole, packed) = (self.whole()?, self.packed()?);
+        let mut whole = whole.range::<&Hash>(..).map_err(fault(&self.path))?.map(|row| {
             let (address, size) = row?;
             Ok((*address.value(), state(size.value())))
         });
-        let packed = packed.map(|table| table.range::<&Hash>(..)).transpose().map_err(fault(self.path))?;
-        let mut packed = packed.into_iter().flatten().map(|row| {
+        let mut packed = packed.range::<&Hash>(..).map_err(fault(&self.path))?.map(|row| {
             let (address, place) = row?;
             Ok((*address.value(), BlobState::Present(place.value().2.into())))
         });
-        let take = |row: Option<Result<_, StorageError>>| row.transpose().map_err(fault(self.path));
+        let take = |row: Option<Result<_, StorageError>>| row.transpose().map_err(fault(&self.path));
         // Both in their order.
         let mut next = (take(whole.next())?, take(packed.next())?);
         let mut last: Option<Hash> = None;

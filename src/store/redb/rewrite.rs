@@ -26,6 +26,7 @@ impl RedbStore {
     pub(super) fn rewrite(&mut self) -> Result<()> {
         let new = self.copy_beside(Part::All)?;
         self.put_in_place()?;
+        self.forget();
         // From here on the old file has no name, and closing it does not matter.
         let old = self.handle.replace(Handle::Writer(new));
         let _ = contain(|| drop(old));
@@ -65,8 +66,7 @@ impl RedbStore {
             let (Handle::Writer(old) | Handle::Held(old)) = handle else {
                 return Err(Error::bug("a ledger opened for reading is written anew"));
             };
-            let old =
-                Snapshot { path: &self.path, transaction: old.begin_read().map_err(fault(&self.path))? };
+            let old = Snapshot::new(&self.path, old.begin_read().map_err(fault(&self.path))?);
             let mut new = self.place.make()?;
             let outcome =
                 write::transact(&new, &self.path, |change| change.copy(&old, part), &AtomicBool::new(false))?;
@@ -101,7 +101,7 @@ impl RedbStore {
 
 impl Change<'_> {
     /// Copies a ledger into this empty file. What cannot be copied to the last row is not copied at all.
-    fn copy(&self, old: &Snapshot<'_>, part: Part) -> Result<Outcome> {
+    fn copy(&self, old: &Snapshot, part: Part) -> Result<Outcome> {
         self.copy_table(old, META, |key| key != UNSCRUBBED)?;
         let statements = self.copy_table(old, STATEMENTS, |_| true)?;
         if statements != old.head()?.size {
@@ -118,45 +118,23 @@ impl Change<'_> {
         }
         self.copy_table(old, BLOBS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;
-        self.copy_newer(old, PACKED)?;
-        self.copy_newer(old, FRAMES)?;
+        self.copy_table(old, PACKED, |_| true)?;
+        self.copy_table(old, FRAMES, |_| true)?;
         Ok(Outcome::Done)
     }
 
     /// Copies the rows that `keep` wants; answers how many there were.
     fn copy_table<K: Key + 'static, V: Value + 'static>(
         &self,
-        old: &Snapshot<'_>,
+        old: &Snapshot,
         definition: TableDefinition<'_, K, V>,
         keep: impl Fn(K::SelfType<'_>) -> bool,
     ) -> Result<u64> {
-        self.copy_rows(old, &old.table(definition)?, definition, keep)
-    }
-
-    /// Copies a table that the old file need not have.
-    fn copy_newer<K: Key + 'static, V: Value + 'static>(
-        &self,
-        old: &Snapshot<'_>,
-        definition: TableDefinition<'_, K, V>,
-    ) -> Result<()> {
-        match old.newer_table(definition)? {
-            Some(from) => self.copy_rows(old, &from, definition, |_| true).map(drop),
-            None => self.table(definition).map(drop),
-        }
-    }
-
-    fn copy_rows<K: Key + 'static, V: Value + 'static>(
-        &self,
-        old: &Snapshot<'_>,
-        from: &ReadOnlyTable<K, V>,
-        definition: TableDefinition<'_, K, V>,
-        keep: impl Fn(K::SelfType<'_>) -> bool,
-    ) -> Result<u64> {
-        let mut to = self.table(definition)?;
+        let (from, mut to) = (old.table(definition)?, self.table(definition)?);
         let mut last: Option<Vec<u8>> = None;
         let mut rows = 0_u64;
-        for row in from.iter().map_err(fault(old.path))? {
-            let (key, value) = row.map_err(fault::<StorageError>(old.path))?;
+        for row in from.iter().map_err(fault(&old.path))? {
+            let (key, value) = row.map_err(fault::<StorageError>(&old.path))?;
             let bytes = K::as_bytes(&key.value()).as_ref().to_vec();
             // Pages of a damaged file may form a loop.
             if last.as_ref().is_some_and(|last| K::compare(last, &bytes).is_ge()) {
@@ -168,7 +146,7 @@ impl Change<'_> {
                 to.insert(key.value(), value.value()).map_err(fault(self.path))?;
             }
         }
-        if from.len().map_err(fault(old.path))? != rows {
+        if from.len().map_err(fault(&old.path))? != rows {
             return Err(old.damaged("rows of it are gone"));
         }
         Ok(rows)

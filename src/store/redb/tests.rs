@@ -556,6 +556,7 @@ fn a_commit_syncs_twice() {
         next.blobs = vec![NewBlob {
             address: *blake3::hash(&[at as u8; 80]).as_bytes(),
             size: 80,
+            base: None,
             source: Box::new(io::Cursor::new([at as u8; 80])),
         }];
         assert_eq!(store.commit(next).unwrap(), Outcome::Done);

@@ -82,7 +82,7 @@ impl Book {
     fn count(&self) -> (u64, u64) {
         self.store()
             .read(|snapshot| {
-                let packed = snapshot.newer_table(PACKED)?.map_or(0, |table| table.len().unwrap());
+                let packed = snapshot.table(PACKED)?.len().unwrap();
                 Ok((snapshot.table(BLOBS)?.len().unwrap(), packed))
             })
             .unwrap()
@@ -92,7 +92,7 @@ impl Book {
     fn frames(&self) -> BTreeMap<Place, Vec<u8>> {
         self.store()
             .read(|snapshot| {
-                let table = snapshot.newer_table(FRAMES)?.unwrap();
+                let table = snapshot.table(FRAMES)?;
                 let rows = table.range::<Place>(..).unwrap();
                 Ok(rows.map(|row| row.unwrap()).map(|(at, row)| (at.value(), row.value().to_vec())).collect())
             })
@@ -102,7 +102,7 @@ impl Book {
     /// The place of a packed content.
     fn place(&self, text: &str) -> Place {
         let (chain, at, size) =
-            self.store().read(|snapshot| snapshot.packed(&address(text))).unwrap().unwrap();
+            self.store().read(|snapshot| snapshot.place(&address(text))).unwrap().unwrap();
         assert_eq!(size as usize, text.len());
         (chain, at)
     }
@@ -111,8 +111,8 @@ impl Book {
         let place = self.place(text);
         self.store()
             .read(|snapshot| {
-                let frames = snapshot.newer_table(FRAMES)?.unwrap();
-                Ok(line(&frames, snapshot.path, place)?.unwrap().len() - 1)
+                let frames = snapshot.table(FRAMES)?;
+                Ok(line(&frames, &snapshot.path, place)?.unwrap().len() - 1)
             })
             .unwrap()
     }
@@ -194,7 +194,7 @@ fn branches_end_somewhere() {
             assert!(kept.clone().all(|(_, text)| book.reads(text)), "{n}");
             assert!(
                 kept.map(|(_, text)| text)
-                    .filter(|text| book.store().read(|s| s.packed(&address(text))).unwrap().is_some())
+                    .filter(|text| book.store().read(|s| s.place(&address(text))).unwrap().is_some())
                     .all(|text| book.depth(text) <= DEEPEST)
             );
         }

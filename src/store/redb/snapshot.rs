@@ -1,0 +1,101 @@
+//! One state of the ledger file, with those of its tables that were asked for.
+
+use super::fault::fault;
+use super::*;
+use std::sync::OnceLock;
+
+type Rows<K, V> = OnceLock<ReadOnlyTable<K, V>>;
+type Packed = ReadOnlyTable<&'static Hash, (u32, u32, u32)>;
+type Frames = ReadOnlyTable<(u32, u32), &'static [u8]>;
+
+/// Tables of one consistent state.
+pub(super) struct Snapshot {
+    pub(super) path: PathBuf,
+    transaction: ReadTransaction,
+    meta: Rows<&'static str, &'static [u8]>,
+    statements: Rows<u64, &'static [u8]>,
+    tiles: Rows<(u8, u64, u8), &'static [u8]>,
+    index: Rows<&'static [u8], &'static [u8]>,
+    pointers: Rows<&'static [u8; POINTER], ()>,
+    blobs: Rows<&'static Hash, Option<u64>>,
+    chunks: Rows<(&'static Hash, u32), &'static [u8]>,
+    packed: OnceLock<Packed>,
+    frames: OnceLock<Frames>,
+}
+
+impl Snapshot {
+    pub(super) fn new(path: &Path, transaction: ReadTransaction) -> Self {
+        Self {
+            path: path.to_owned(),
+            transaction,
+            meta: OnceLock::new(),
+            statements: OnceLock::new(),
+            tiles: OnceLock::new(),
+            index: OnceLock::new(),
+            pointers: OnceLock::new(),
+            blobs: OnceLock::new(),
+            chunks: OnceLock::new(),
+            packed: OnceLock::new(),
+            frames: OnceLock::new(),
+        }
+    }
+
+    /// A table that was not opened before.
+    pub(super) fn table<K: Key, V: Value>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<ReadOnlyTable<K, V>> {
+        self.transaction.open_table(table).map_err(fault(&self.path))
+    }
+
+    pub(super) fn meta_rows(&self) -> Result<&ReadOnlyTable<&'static str, &'static [u8]>> {
+        once(&self.meta, || self.table(META))
+    }
+
+    pub(super) fn statements(&self) -> Result<&ReadOnlyTable<u64, &'static [u8]>> {
+        once(&self.statements, || self.table(STATEMENTS))
+    }
+
+    pub(super) fn tiles(&self) -> Result<&ReadOnlyTable<(u8, u64, u8), &'static [u8]>> {
+        once(&self.tiles, || self.table(TILES))
+    }
+
+    pub(super) fn index(&self) -> Result<&ReadOnlyTable<&'static [u8], &'static [u8]>> {
+        once(&self.index, || self.table(INDEX))
+    }
+
+    pub(super) fn pointers(&self) -> Result<&ReadOnlyTable<&'static [u8; POINTER], ()>> {
+        once(&self.pointers, || self.table(POINTERS))
+    }
+
+    pub(super) fn whole(&self) -> Result<&ReadOnlyTable<&'static Hash, Option<u64>>> {
+        once(&self.blobs, || self.table(BLOBS))
+    }
+
+    pub(super) fn chunks(&self) -> Result<&ReadOnlyTable<(&'static Hash, u32), &'static [u8]>> {
+        once(&self.chunks, || self.table(CHUNKS))
+    }
+
+    pub(super) fn packed(&self) -> Result<&Packed> {
+        once(&self.packed, || self.table(PACKED))
+    }
+
+    pub(super) fn frames(&self) -> Result<&Frames> {
+        once(&self.frames, || self.table(FRAMES))
+    }
+
+    pub(super) fn damaged(&self, what: &str) -> Error {
+        fault::damaged(&self.path, what)
+    }
+}
+
+/// What cannot be opened now is tried again the next time.
+fn once<T>(cell: &OnceLock<T>, open: impl FnOnce() -> Result<T>) -> Result<&T> {
+    match cell.get() {
+        Some(opened) => Ok(opened),
+        None => {
+            let opened = open()?;
+            Ok(cell.get_or_init(|| opened))
+        }
+    }
+}
