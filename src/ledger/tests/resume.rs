@@ -126,7 +126,7 @@ fn a_forged_index_is_found() {
         }),
         ("a ref hidden", &|c| drop(c.index.remove(&row_of(c, Table::Ref, b"p0.v1").0))),
         ("a snapshot's name hidden", &|c| {
-            drop(c.index.remove(&row_of(c, Table::Subject, b"snapshot/one").0))
+            drop(c.index.remove(&row_of(c, Table::Subject, &index::subject_tag("snapshot/one")).0))
         }),
         ("a checkpoint key hidden", &|c| {
             drop(c.index.remove(&row_of(c, Table::CheckpointKey, &kid(&key(LOG_KEY)).0).0))
