@@ -2,48 +2,42 @@
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
-/// For each digit of `W` bits of a scalar, the multiples of a point that the digit can stand for:
-/// row `i` has `1..=2^(W-1)` times `2^(W i) P`. A digit above half is taken as negative, with a carry.
+/// For each byte of a scalar, the multiples of a point that it can stand for: row `i` has 1 to 128 times `2^(8 i) P`. A
+/// byte above 128 is taken as negative, with a carry.
 ///
-/// The digits make up the scalar as an integer, and nothing is reduced by the group order: the result is exact for
+/// The bytes make up the scalar as an integer, and nothing is reduced by the group order: the result is exact for
 /// points with a torsion part too. The time depends on the scalar, so it must not be secret.
 #[derive(Debug)]
-pub(crate) struct Multiples<const W: usize>(Vec<EdwardsPoint>);
+pub(crate) struct Multiples(Vec<EdwardsPoint>);
 
-impl<const W: usize> Multiples<W> {
-    const HALF: usize = 1 << (W - 1);
-    /// Reduced scalars are below `2^253`; the highest row is never left with a carry.
-    const ROWS: usize = 254usize.div_ceil(W);
-    /// The memory it takes.
-    pub(crate) const BYTES: usize = Self::ROWS * Self::HALF * size_of::<EdwardsPoint>();
+const ROWS: usize = 32;
+const ROW: usize = 128;
+
+impl Multiples {
+    /// The memory that it takes: 640 KiB.
+    pub(crate) const BYTES: usize = ROWS * ROW * size_of::<EdwardsPoint>();
 
     pub(crate) fn new(point: &EdwardsPoint) -> Self {
-        let mut points = Vec::with_capacity(Self::ROWS * Self::HALF);
+        let mut points = Vec::with_capacity(ROWS * ROW);
         let mut base = *point;
-        for _ in 0..Self::ROWS {
-            points
-                .extend(std::iter::successors(Some(base), |multiple| Some(multiple + base)).take(Self::HALF));
+        for _ in 0..ROWS {
+            points.extend(std::iter::successors(Some(base), |multiple| Some(multiple + base)).take(ROW));
             base = points.last().map_or(base, |half| half + half);
         }
         Self(points)
     }
 
-    /// Adds the multiple by `scalar` to the first of two sums less the second. What is negative is added to the
-    /// second: no branch hangs on a sign, which nobody could predict.
-    pub(crate) fn add(&self, scalar: &Scalar, sums: &mut [EdwardsPoint; 2]) {
-        let mut bytes = scalar.as_bytes().iter();
-        let (mut bits, mut held, mut carry) = (0usize, 0, 0);
-        for row in self.0.chunks_exact(Self::HALF) {
-            while held < W {
-                bits |= bytes.next().map_or(0, |&byte| usize::from(byte)) << held;
-                held += 8;
-            }
-            let digit = (bits & (2 * Self::HALF - 1)) + carry;
-            (bits, held) = (bits >> W, held - W);
-            carry = usize::from(digit > Self::HALF);
-            let size = if carry == 1 { 2 * Self::HALF - digit } else { digit };
-            if let (Some(point), Some(sum)) = (row.get(size.wrapping_sub(1)), sums.get_mut(carry)) {
-                *sum += point;
+    /// Picks the points of which the first kind less the second adds up to the multiple by `scalar`, which is reduced:
+    /// below `2^253`, so that the last byte leaves no carry. Copied out one after the other the points come from
+    /// memory together, and no branch hangs on a sign, which nobody could predict.
+    pub(crate) fn pick(&self, scalar: &Scalar, picked: &mut [Vec<EdwardsPoint>; 2]) {
+        let mut carry = 0;
+        for (row, byte) in self.0.chunks_exact(ROW).zip(scalar.as_bytes()) {
+            let digit = usize::from(*byte) + carry;
+            carry = usize::from(digit > ROW);
+            let size = if carry == 1 { 2 * ROW - digit } else { digit };
+            if let (Some(point), Some(kind)) = (row.get(size.wrapping_sub(1)), picked.get_mut(carry)) {
+                kind.push(*point);
             }
         }
     }
@@ -58,10 +52,11 @@ mod tests {
     use curve25519_dalek::traits::Identity;
     use proptest::prelude::*;
 
-    fn product<const W: usize>(point: &EdwardsPoint, scalar: &Scalar) -> EdwardsPoint {
-        let mut sums = [EdwardsPoint::identity(); 2];
-        Multiples::<W>::new(point).add(scalar, &mut sums);
-        sums[0] - sums[1]
+    fn product(table: &Multiples, scalar: &Scalar) -> EdwardsPoint {
+        let mut picked = [vec![], vec![]];
+        table.pick(scalar, &mut picked);
+        let [plus, minus] = picked.map(|points| points.into_iter().sum::<EdwardsPoint>());
+        plus - minus
     }
 
     /// By double and add over the bits of the integer.
@@ -80,13 +75,10 @@ mod tests {
         let powers: Vec<_> = powers.collect();
         let around = powers.iter().flat_map(|power| [power - Scalar::ONE, *power, power + Scalar::ONE]);
         let mixed = B + EIGHT_TORSION[1];
-        let (six, eight) = (Multiples::<6>::new(&mixed), Multiples::<8>::new(&mixed));
+        let table = Multiples::new(&mixed);
+        assert_eq!(table.0.capacity() * size_of::<EdwardsPoint>(), Multiples::BYTES);
         for scalar in edges.into_iter().chain(around) {
-            let (mut by_six, mut by_eight) = ([EdwardsPoint::identity(); 2], [EdwardsPoint::identity(); 2]);
-            six.add(&scalar, &mut by_six);
-            eight.add(&scalar, &mut by_eight);
-            let want = slow(&mixed, &scalar);
-            assert_eq!((by_six[0] - by_six[1], by_eight[0] - by_eight[1]), (want, want), "{scalar:?}");
+            assert_eq!(product(&table, &scalar), slow(&mixed, &scalar), "{scalar:?}");
         }
     }
 
@@ -97,9 +89,7 @@ mod tests {
         fn a_product_is_that_of_the_integer(bytes in any::<[u8; 64]>(), of in any::<[u8; 32]>(), torsion in 0..8usize) {
             let scalar = Scalar::from_bytes_mod_order_wide(&bytes);
             let point = EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(of)) + EIGHT_TORSION[torsion];
-            let want = slow(&point, &scalar);
-            prop_assert_eq!(product::<6>(&point, &scalar), want);
-            prop_assert_eq!(product::<8>(&point, &scalar), want);
+            prop_assert_eq!(product(&Multiples::new(&point), &scalar), slow(&point, &scalar));
         }
     }
 }

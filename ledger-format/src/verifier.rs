@@ -29,28 +29,22 @@ pub struct Check {
     pub signature: [u8; 64],
 }
 
-/// Multiples of the base point: 32 additions to a product.
-type Base = Multiples<8>;
-/// Multiples of a negated key: 43 additions to a product, in a third of the memory. Wider ones gain little, for they
-/// do not stay in the second-level cache.
-type Key = Multiples<6>;
-
 /// Checks signatures. Keys that it meets often get tables, with which a check takes less than half of what
 /// `verify_strict` does; one verifier serves all threads.
 pub struct Verifier {
     /// How many keys may have a table.
     most: usize,
-    base: OnceLock<Base>,
+    base: OnceLock<Multiples>,
     hot: Mutex<Hot>,
 }
 
 struct Hot {
-    tables: HashMap<[u8; 32], Arc<Key>>,
+    tables: HashMap<[u8; 32], Arc<Multiples>>,
     /// How often keys without a table were met, by [`slot`].
     met: Vec<u8>,
 }
 
-/// A key that was met so often gets a table, while there is room; it costs as much as ten checks. Tables stay:
+/// A key that was met so often gets a table, while there is room; it costs as much as twenty checks. Tables stay:
 /// however many keys take turns, none is made twice.
 const OFTEN: u8 = 32;
 /// Signatures that share an inversion.
@@ -69,13 +63,13 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// The memory for tables by default: 12 MiB, for 54 keys.
-    pub const TABLE_BYTES: usize = 12 << 20;
+    /// The memory for tables by default: 16 MiB, for 24 keys.
+    pub const TABLE_BYTES: usize = 16 << 20;
 
     /// A verifier that keeps at most `table_bytes` bytes of tables; 0 for none.
     #[must_use]
     pub fn new(table_bytes: usize) -> Self {
-        let most = table_bytes.saturating_sub(Base::BYTES) / Key::BYTES;
+        let most = (table_bytes / Multiples::BYTES).saturating_sub(1);
         let hot = Hot { tables: HashMap::new(), met: vec![0; slot(&[u8::MAX; 32]) + 1] };
         Self { most, base: OnceLock::new(), hot: Mutex::new(hot) }
     }
@@ -89,7 +83,9 @@ impl Verifier {
 
     fn first_bad_of(&self, checks: &[Check]) -> Option<usize> {
         let tables = self.tables(checks);
-        let points = checks.iter().zip(tables).map(|(check, table)| self.point(check, table.as_deref()));
+        let mut picked = [Vec::with_capacity(64), Vec::with_capacity(64)]; // used again and again
+        let points =
+            checks.iter().zip(tables).map(|(check, table)| self.point(check, table.as_deref(), &mut picked));
         let encoded = EdwardsPoint::compress_batch_alloc(&points.collect::<Vec<_>>());
         checks.iter().zip(encoded).position(|(check, encoded)| {
             !check.signature.starts_with(encoded.as_bytes()) || SMALL_ORDER.contains(&encoded)
@@ -97,13 +93,19 @@ impl Verifier {
     }
 
     /// The tables of the checks' keys. Making one holds up the other threads, which would want it next.
-    fn tables(&self, checks: &[Check]) -> Vec<Option<Arc<Key>>> {
+    fn tables(&self, checks: &[Check]) -> Vec<Option<Arc<Multiples>>> {
         let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
         checks.iter().map(|check| hot.table(&check.key, self.most)).collect()
     }
 
-    /// `sB - kA`: what R must be. When s is too large it is the identity, which no R may be.
-    fn point(&self, check: &Check, table: Option<&Key>) -> EdwardsPoint {
+    /// `sB - kA`: what R must be. When s is too large it is the identity, which no R may be. `picked` is room for the
+    /// points of tables.
+    fn point(
+        &self,
+        check: &Check,
+        table: Option<&Multiples>,
+        picked: &mut [Vec<EdwardsPoint>; 2],
+    ) -> EdwardsPoint {
         let (r, s) = check.signature.split_at(32);
         let s = s.try_into().ok().and_then(|s| Scalar::from_canonical_bytes(s).into_option());
         let Some(s) = s else { return EdwardsPoint::identity() };
@@ -114,17 +116,22 @@ impl Verifier {
             let minus_a = -check.key.point();
             return EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &minus_a, &s);
         };
-        let base = self.base.get_or_init(|| Base::new(&ED25519_BASEPOINT_POINT));
-        let mut sums = [EdwardsPoint::identity(); 2];
-        base.add(&s, &mut sums);
-        table.add(&k, &mut sums);
-        let [sum, less] = sums;
-        sum - less
+        let base = self.base.get_or_init(|| Multiples::new(&ED25519_BASEPOINT_POINT));
+        picked.iter_mut().for_each(Vec::clear);
+        base.pick(&s, picked);
+        table.pick(&k, picked);
+        let [plus, minus] = picked;
+        sum(plus) - sum(minus)
     }
 }
 
+/// Their sum, without an addition to the identity, which takes as long as any other.
+fn sum(points: &[EdwardsPoint]) -> EdwardsPoint {
+    points.iter().copied().reduce(|sum, point| sum + point).unwrap_or_default()
+}
+
 impl Hot {
-    fn table(&mut self, key: &PublicKey, most: usize) -> Option<Arc<Key>> {
+    fn table(&mut self, key: &PublicKey, most: usize) -> Option<Arc<Multiples>> {
         let raw = key.to_bytes();
         if let Some(table) = self.tables.get(&raw) {
             return Some(table.clone());
@@ -134,7 +141,7 @@ impl Hot {
         if *met < OFTEN {
             return None;
         }
-        let table = Arc::new(Key::new(&-key.point()));
+        let table = Arc::new(Multiples::new(&-key.point()));
         self.tables.insert(raw, table.clone());
         Some(table)
     }
