@@ -35,8 +35,8 @@ pub(super) struct Pass<'a> {
     held: Vec<(Head, &'static str)>,
     report: Report,
     contents: Contents<'a>,
-    /// The statement whose author knew the largest head so far, and where it stands.
-    countersigned: Option<(u64, Seen)>,
+    /// The largest head that an author knew so far, and where that statement stands.
+    countersigned: Option<(u64, Head)>,
     /// The entry that bound each ref, which the index names too.
     bound_by: HashMap<String, u64>,
     /// `None`: the older entries are not read, so that what is open cannot be told.
@@ -163,11 +163,13 @@ impl<'a> Pass<'a> {
         let class = failure.class;
         let Ok(statement) = Statement::decode(bytes.to_vec()) else { return self.refused(entry, failure) };
         let author = Seen::of(&statement);
-        let against = match &self.countersigned {
-            Some((at, other)) if other.head.size >= author.head.size => {
+        let other = self.countersigned.filter(|(_, known)| known.size >= author.head.size);
+        let against = match other.and_then(|(at, _)| self.bare.entry(at).ok()?) {
+            Some(other) => {
+                let (at, other) = (other.index, Seen::of(&other.statement));
                 format!("{} signed the {} entries of this ledger (entry {at})", other.who, other.head.size)
             }
-            _ => "no other author has signed that much of this ledger".to_owned(),
+            None => "no other author has signed that much of this ledger".to_owned(),
         };
         let message = format!(
             "entry {entry}: {} signed a head of {}, which this ledger never had; {against}. This proves nothing against \
@@ -230,7 +232,7 @@ impl<'a> Pass<'a> {
         let (store, size) = (self.store(), self.head.size);
         let scanned = store.scan(self.below.size()..size, &mut |at, bytes| {
             let go_on = take(self, at, bytes)?;
-            if at % 1024 == 0 {
+            if at % 128 == 0 {
                 progress(at);
             }
             Ok(go_on)
@@ -282,8 +284,8 @@ impl<'a> Pass<'a> {
         self.report.judged = at + 1;
         self.report.hashed += 1;
         self.below.push(statement.id)?;
-        if self.countersigned.as_ref().is_none_or(|(_, seen)| seen.head.size < statement.head.size) {
-            self.countersigned = Some((at, Seen::of(&statement)));
+        if self.countersigned.is_none_or(|(_, known)| known.size < statement.head.size) {
+            self.countersigned = Some((at, statement.head));
         }
         let go_on = self.compare_held();
         self.note_refs(at, &statement);
