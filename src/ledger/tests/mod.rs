@@ -11,6 +11,7 @@ mod held;
 mod history;
 mod http;
 mod model;
+mod packed;
 mod pins;
 mod power;
 mod published;
