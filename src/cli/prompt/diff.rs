@@ -7,9 +7,11 @@ use promptos::catalog::{Change, Comparison, Impact, Locator, compare};
 use promptos::error::Result;
 use promptos::ledger::Entry;
 use serde_json::{Value, json};
-use similar::{ChangeTag, TextDiff};
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::udiff::UnifiedHunkHeader;
+use similar::{ChangeTag, DiffableStr as _, group_diff_ops};
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Unchanged lines around changed ones.
 const AROUND: usize = 3;
@@ -197,25 +199,29 @@ fn shown(value: &Value) -> String {
 fn unified(from: &Side, to: &Side) -> Vec<String> {
     let text = |side: &Side| String::from_utf8_lossy(&side.prompt.bytes).into_owned();
     let (before, after) = (text(from), text(to));
-    let diff = TextDiff::configure().timeout(PATIENCE).diff_lines(&before, &after);
+    let (before, after) = (before.tokenize_lines(), after.tokenize_lines());
+    // The crate's own way to texts brings all of its algorithms, for every kind of text.
+    let mut found = Compact::new(Replace::new(Capture::new()), &before, &after);
+    let (all, deadline) = ((0..before.len(), 0..after.len()), Instant::now() + PATIENCE);
+    let Ok(()) = myers::diff_deadline(&mut found, &before, all.0, &after, all.1, Some(deadline));
     let mut lines = Vec::new();
-    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
+    for hunk in group_diff_ops(found.into_inner().into_inner().into_ops(), AROUND) {
         if lines.is_empty() {
             let name = |side: &Side| {
                 format!("{} ({})\n", one_line(&side.prompt.reference(), 240), safe(&side.place))
             };
             lines.extend([format!("--- {}", name(from)), format!("+++ {}", name(to))]);
         }
-        lines.push(format!("{}\n", hunk.header()));
-        for change in hunk.iter_changes() {
+        lines.push(format!("{}\n", UnifiedHunkHeader::new(&hunk)));
+        for change in hunk.iter().flat_map(|op| op.iter_changes(&before, &after)) {
             let sign = match change.tag() {
                 ChangeTag::Delete => '-',
                 ChangeTag::Insert => '+',
                 ChangeTag::Equal => ' ',
             };
-            let line = change.value();
+            let line: &str = change.value();
             lines.push(format!("{sign}{}\n", line.strip_suffix('\n').unwrap_or(line)));
-            if change.missing_newline() {
+            if !line.ends_with(['\n', '\r']) {
                 lines.push("\\ No newline at end of file\n".to_owned());
             }
         }
