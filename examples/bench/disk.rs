@@ -101,6 +101,11 @@ fn share(answer: &mut Answer, id: &'static str, made: &Made, how: &str) {
         ("the statement", statements),
         1.6,
     );
+    answer.note(format!(
+        "{how}: {:.0} bytes beside the statement, so that one of 465 bytes would come to {:.2} times itself",
+        file - statements,
+        (file - statements) / 465.0 + 1.0
+    ));
 }
 
 /// What a version of a prompt more comes to, beside git, and how long the slowest takes to read.
@@ -161,8 +166,9 @@ fn weigh(world: &World, answer: &mut Answer, kind: &str, all: &[Vec<Vec<u8>>], i
     let count = all.iter().map(Vec::len).sum::<usize>() as f64;
     let raw = all.iter().flatten().map(Vec::len).sum::<usize>() as f64;
     answer.note(format!(
-        "{kind}: {count} versions of {} files, {:.0} bytes each in the mean",
+        "{kind}: {count} versions, in {} histor{}, {:.0} bytes each in the mean",
         all.len(),
+        if all.len() == 1 { "y" } else { "ies" },
         raw / count
     ));
     let with = stored(world, &format!("versions-{kind}"), all, true);

@@ -218,6 +218,7 @@ pub(super) fn machine(folder: &Path) -> Value {
     json!({
         "cpu": cpu.unwrap_or("unknown"), "cores": cores, "memory": memory.map(|kib| format!("{} MiB", kib / 1024)),
         "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "load_at_the_start": read("/proc/loadavg").split(' ').next(),
         "file_system": said("df", &["--output=fstype", &folder.display().to_string()]),
     })
 }

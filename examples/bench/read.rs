@@ -23,12 +23,8 @@ pub(super) fn read(world: &World) -> Answer {
         "{} prompts are read in turns, {READS} times, each checked against its BLAKE3 address",
         prompts.len()
     ));
-    let by_ref = |ledger: &Ledger| {
-        each(prompts, |prompt| {
-            let (address, _) = ledger.bound(&prompt.reference).unwrap().unwrap();
-            ledger.blob(&address).unwrap()
-        })
-    };
+    let by_ref =
+        |ledger: &Ledger| each(prompts, |prompt| ledger.prompt(&prompt.reference).unwrap().unwrap().1);
     let by_digest = |ledger: &Ledger| each(prompts, |prompt| ledger.blob(&prompt.content.blake3).unwrap());
     let (count, size) = (prompts.len() as u64, ledgers[0].plan.size);
     let postgres = wanted(world, &mut answer, "PostgreSQL", || {
