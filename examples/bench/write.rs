@@ -1,7 +1,7 @@
 //! `append`, `bulk` and `group`: what it costs to record, durably.
 
 use super::made::{self, Plan};
-use super::measure::{Answer, median, seconds, turns};
+use super::measure::{Answer, Target, median, seconds, turns};
 use super::verify::Signed;
 use super::world::{Made, PLAN, World};
 use ed25519_dalek::Signer as _;
@@ -169,7 +169,9 @@ pub(super) fn bulk(world: &World) -> Answer {
     let names = (format!("bulk append of {count} sessions, durable"), "signing alone, one thread");
     answer.faster("ratio_to_signing", "µs a statement", (names.0, figures[0]), (names.1, figures[2]), 0.6);
     let names = ("the same with details of their own, which are stored too", names.1);
-    answer.plain("with_details", "µs a statement", (names.0, figures[1]), (names.1, figures[2]));
+    let with_details =
+        answer.faster("with_details", "µs a statement", (names.0, figures[1]), (names.1, figures[2]), 0.0);
+    (with_details.target, with_details.must) = (Target::None, false);
     answer
 }
 
