@@ -5,6 +5,7 @@ use super::*;
 use std::sync::OnceLock;
 
 type Rows<K, V> = OnceLock<ReadOnlyTable<K, V>>;
+type Tiles = ReadOnlyTable<(u8, u64, u8), &'static [u8]>;
 type Packed = ReadOnlyTable<&'static Hash, (u32, u32, u32)>;
 type Frames = ReadOnlyTable<(u32, u32), &'static [u8]>;
 
@@ -14,7 +15,7 @@ pub(super) struct Snapshot {
     transaction: ReadTransaction,
     meta: Rows<&'static str, &'static [u8]>,
     statements: Rows<u64, &'static [u8]>,
-    tiles: Rows<(u8, u64, u8), &'static [u8]>,
+    tiles: OnceLock<Tiles>,
     index: Rows<&'static [u8], &'static [u8]>,
     pointers: Rows<&'static [u8; POINTER], ()>,
     blobs: Rows<&'static Hash, Option<u64>>,
@@ -56,7 +57,7 @@ impl Snapshot {
         once(&self.statements, || self.table(STATEMENTS))
     }
 
-    pub(super) fn tiles(&self) -> Result<&ReadOnlyTable<(u8, u64, u8), &'static [u8]>> {
+    pub(super) fn tiles(&self) -> Result<&Tiles> {
         once(&self.tiles, || self.table(TILES))
     }
 
