@@ -40,7 +40,8 @@ fn code(folder: &str) -> Vec<(String, String)> {
     for path in rust_files(&root().join(folder)) {
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
         let part = |part: &str| name.split('/').any(|p| p == part);
-        if part("tests") || part("tests.rs") || part("contract") || part("contract.rs") {
+        let tests = part("tests") || part("tests.rs") || name.ends_with("_tests.rs");
+        if tests || part("contract") || part("contract.rs") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
