@@ -95,15 +95,7 @@ impl Answer {
         theirs: (impl Into<String>, f64),
         at_least: f64,
     ) -> &mut Claim {
-        let ratio = theirs.1 / ours.1;
-        self.claim(
-            id,
-            unit,
-            (ours.0.into(), ours.1),
-            Some((theirs.0.into(), theirs.1)),
-            ratio,
-            Target::AtLeast(at_least),
-        )
+        self.claim(id, unit, ours, Some(theirs), Target::AtLeast(at_least))
     }
 
     /// Ours costs at most so many times theirs.
@@ -115,15 +107,7 @@ impl Answer {
         theirs: (impl Into<String>, f64),
         at_most: f64,
     ) -> &mut Claim {
-        let ratio = ours.1 / theirs.1;
-        self.claim(
-            id,
-            unit,
-            (ours.0.into(), ours.1),
-            Some((theirs.0.into(), theirs.1)),
-            ratio,
-            Target::AtMost(at_most),
-        )
+        self.claim(id, unit, ours, Some(theirs), Target::AtMost(at_most))
     }
 
     /// A figure that stands alone.
@@ -134,7 +118,7 @@ impl Answer {
         ours: (impl Into<String>, f64),
         at_most: f64,
     ) {
-        self.claim(id, unit, (ours.0.into(), ours.1), None, ours.1, Target::AtMost(at_most));
+        self.claim(id, unit, ours, None::<(String, f64)>, Target::AtMost(at_most));
     }
 
     /// Two figures side by side, and no promise.
@@ -145,20 +129,24 @@ impl Answer {
         ours: (impl Into<String>, f64),
         theirs: (impl Into<String>, f64),
     ) {
-        let ratio = ours.1 / theirs.1;
-        let theirs = Some((theirs.0.into(), theirs.1));
-        self.claim(id, unit, (ours.0.into(), ours.1), theirs, ratio, Target::None).must = false;
+        self.claim(id, unit, ours, Some(theirs), Target::None).must = false;
     }
 
+    /// The ratio is what the target is about: how much faster ours is, or else what it costs.
     fn claim(
         &mut self,
         id: &'static str,
         unit: &'static str,
-        ours: (String, f64),
-        theirs: Option<(String, f64)>,
-        ratio: f64,
+        ours: (impl Into<String>, f64),
+        theirs: Option<(impl Into<String>, f64)>,
         target: Target,
     ) -> &mut Claim {
+        let (ours, theirs) = ((ours.0.into(), ours.1), theirs.map(|(what, figure)| (what.into(), figure)));
+        let ratio = match (&theirs, &target) {
+            (None, _) => ours.1,
+            (Some((_, theirs)), Target::AtLeast(_)) => theirs / ours.1,
+            (Some((_, theirs)), _) => ours.1 / theirs,
+        };
         let at = self.claims.len();
         self.claims.push(Claim { id, ours, theirs, unit, ratio, target, must: true });
         &mut self.claims[at]
