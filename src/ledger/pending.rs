@@ -93,7 +93,8 @@ impl Pending {
         }
         let draft = Draft { name: &new.name, issuer: &issuer, time: author.time, head, body: &new.body };
         let statement = draft.sign(author.signer).map_err(not_signed)?;
-        // Signing has checked the signature, by the key of this very record.
+        // The signature was checked when it was made, unless the key is in this process and signs as it must; its
+        // head is that of the tip.
         let changes = rules::judge_again(&view, head.size, &statement)?.map_err(refused)?;
         rules::check_foreign(&statement, &ledger.id()).map_err(refused)?;
         let entry = Entry { index: head.size, statement };

@@ -4,7 +4,7 @@ use super::super::index::{self, Table};
 use super::super::rows::Rows;
 use super::{Pass, undamaged};
 use crate::error::{Kind, Result};
-use ledger_format::{Checkpoint, VerifierKey};
+use ledger_format::{Checkpoint, Failure, VerifierKey};
 use std::collections::BTreeMap;
 
 /// What it means that the index is wrong.
@@ -61,13 +61,18 @@ impl Pass<'_> {
         let Some(key) = self.auditor.state().checkpoint_key.clone() else { return Ok(()) };
         let vkey = VerifierKey { name: origin, key };
         let opened = Checkpoint::open(&self.bare.signed_checkpoint()?, &vkey);
-        let problem = match opened {
-            Ok(checkpoint) if checkpoint.head == self.head => return Ok(()),
+        self.vouched(opened.map_err(|failure| does_not_hold(&failure)));
+        Ok(())
+    }
+
+    /// The checkpoint, or what is wrong with it: it must be of the head.
+    pub(super) fn vouched(&mut self, checkpoint: Result<Checkpoint, String>) {
+        let problem = match checkpoint {
+            Ok(checkpoint) if checkpoint.head == self.head => return,
             Ok(checkpoint) => format!("the checkpoint is of {}", checkpoint.head),
-            Err(failure) => format!("the checkpoint does not hold: {}", failure.detail),
+            Err(problem) => problem,
         };
         self.find("checkpoint", None, problem, "the store's keeper did not vouch for this order");
-        Ok(())
     }
 
     /// Compares the tables of keys and refs with what the statements leave behind, row by row: of the older entries'
@@ -110,4 +115,9 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// Why a checkpoint is none.
+pub(super) fn does_not_hold(failure: &Failure) -> String {
+    format!("the checkpoint does not hold: {}", failure.detail)
 }

@@ -2,6 +2,7 @@
 
 use super::super::audit::{Options, Report};
 use super::Pass;
+use super::end::does_not_hold;
 use crate::error::Result;
 use ledger_format::tree::leaf_hash;
 use ledger_format::{Checkpoint, EntryId};
@@ -37,16 +38,13 @@ impl Pass<'_> {
 
     /// The stored checkpoint is of the head; who signed it is not asked.
     fn checkpoint_says_so(&mut self) -> Result<()> {
-        let note = self.bare.signed_checkpoint()?;
-        let problem = match Checkpoint::parse(&note) {
-            Ok(checkpoint) if checkpoint.origin != self.bare.origin() => {
-                "the checkpoint is of another ledger".to_owned()
-            }
-            Ok(checkpoint) if checkpoint.head == self.head => return Ok(()),
-            Ok(checkpoint) => format!("the checkpoint is of {}", checkpoint.head),
-            Err(failure) => format!("the checkpoint does not hold: {}", failure.detail),
+        let read = Checkpoint::parse(&self.bare.signed_checkpoint()?);
+        let ours = |checkpoint: Checkpoint| match checkpoint.origin == self.bare.origin() {
+            true => Ok(checkpoint),
+            false => Err("the checkpoint is of another ledger".to_owned()),
         };
-        self.find("checkpoint", None, problem, "the store's keeper did not vouch for this order");
+        let checkpoint = read.map_err(|failure| does_not_hold(&failure)).and_then(ours);
+        self.vouched(checkpoint);
         Ok(())
     }
 }
