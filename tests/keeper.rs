@@ -69,18 +69,9 @@ impl Book {
     fn session(&mut self, notes: &str) -> Body {
         let details = Details { salt: [7; 16], fields: [("notes".to_owned(), notes.to_owned())].into() };
         let content = self.content(PROMPT, "text/markdown");
-        Body::Session(Session {
-            prompts: vec![Used { reference: "P00.v1".to_owned(), gate: None, content }],
-            details: self.content(&details.to_bytes(), DETAILS_TYPE),
-            tool: "0.1.0".to_owned(),
-            catalog: "UNRELEASED".to_owned(),
-            lint_warnings: 0,
-            target: None,
-            attachments: None,
-            snapshot: None,
-            renders: Vec::new(),
-            life: None,
-        })
+        let used = Used { reference: "P00.v1".to_owned(), gate: None, content };
+        let details = self.content(&details.to_bytes(), DETAILS_TYPE);
+        Body::Session(Session::new(vec![used], details, "0.1.0", "UNRELEASED"))
     }
 
     fn origin(&self) -> String {

@@ -138,18 +138,8 @@ impl Plan {
             gate: None,
             content: prompt.content.clone(),
         });
-        let body = Body::Session(Session {
-            prompts: prompts.collect(),
-            details: described.clone(),
-            tool: "0.1.0".to_owned(),
-            catalog: "UNRELEASED".to_owned(),
-            lint_warnings: 0,
-            target: None,
-            attachments: None,
-            snapshot: None,
-            renders: Vec::new(),
-            life: None,
-        });
+        let session = Session::new(prompts.collect(), described.clone(), "0.1.0", "UNRELEASED");
+        let body = Body::Session(session);
         let contents = vec![Content::Bytes(described, details)];
         New { name: format!("e-{at}"), body, contents, next_log_key: None }
     }

@@ -37,22 +37,10 @@ fn genesis() -> Body {
 }
 
 fn session() -> Body {
-    Body::Session(Session {
-        prompts: vec![Used {
-            reference: "P00.v1".into(),
-            gate: None,
-            content: Descriptor::of(b"# P00: plan first", "text/markdown"),
-        }],
-        details: Descriptor::of(b"details", DETAILS_TYPE),
-        tool: "0.1.0".into(),
-        catalog: "UNRELEASED".into(),
-        lint_warnings: 0,
-        target: None,
-        attachments: None,
-        snapshot: None,
-        renders: Vec::new(),
-        life: None,
-    })
+    let content = Descriptor::of(b"# P00: plan first", "text/markdown");
+    let used = Used { reference: "P00.v1".into(), gate: None, content };
+    let details = Descriptor::of(b"details", DETAILS_TYPE);
+    Body::Session(Session::new(vec![used], details, "0.1.0", "UNRELEASED"))
 }
 
 fn draft<'a>(name: &'a str, head: Head, body: &'a Body) -> Draft<'a> {

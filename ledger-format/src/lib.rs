@@ -50,22 +50,10 @@
 //!
 //! let prompt = b"# P00: plan first";
 //! let details = Details { salt: [9; 16], fields: [("developer".into(), "Ada".into())].into() }.to_bytes();
-//! let session = Body::Session(Session {
-//!     prompts: vec![Used {
-//!         reference: "P00.v1".into(),
-//!         gate: None,
-//!         content: Descriptor::of(prompt, "text/markdown"),
-//!     }],
-//!     details: Descriptor::of(&details, DETAILS_TYPE),
-//!     tool: "0.1.0".into(),
-//!     catalog: "UNRELEASED".into(),
-//!     lint_warnings: 0,
-//!     target: None,
-//!     attachments: None,
-//!     snapshot: None,
-//!     renders: Vec::new(),
-//!     life: None,
-//! });
+//! let content = Descriptor::of(prompt, "text/markdown");
+//! let used = Used { reference: "P00.v1".into(), gate: None, content };
+//! let described = Descriptor::of(&details, DETAILS_TYPE);
+//! let session = Body::Session(Session::new(vec![used], described, "0.1.0", "UNRELEASED"));
 //! let head = Head { size: 1, root: genesis.id.0 }; // the root of one leaf is its hash
 //! let draft = Draft { name: "s-1", issuer: "ada", time: 1_700_000_060, head, body: &session };
 //! let session = draft.sign(&ada)?;

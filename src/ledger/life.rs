@@ -255,18 +255,8 @@ mod tests {
     #[test]
     fn what_the_author_of_an_end_could_not_know_is_late_and_not_left_out() {
         let content = Descriptor::of(b"", "text/plain");
-        let session = Session {
-            prompts: vec![Used { reference: "p.v1".into(), gate: None, content: content.clone() }],
-            details: content.clone(),
-            tool: "t".into(),
-            catalog: "c".into(),
-            lint_warnings: 0,
-            target: None,
-            attachments: None,
-            snapshot: None,
-            renders: Vec::new(),
-            life: None,
-        };
+        let used = Used { reference: "p.v1".into(), gate: None, content: content.clone() };
+        let session = Session::new(vec![used], content.clone(), "t", "c");
         let start = say(1, &Body::Start(session.clone()));
         let event = |at| {
             say(at, &Body::Event(Event { start: start.id, details: content.clone(), attachments: None })).id

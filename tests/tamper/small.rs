@@ -43,17 +43,10 @@ pub(crate) fn session(prompt: &[u8], notes: &str) -> New {
     let manifest = Manifest { salt: [6; 16], files }.to_bytes();
     let (about_details, about_manifest) =
         (Descriptor::of(&details, DETAILS_TYPE), Descriptor::of(&manifest, MANIFEST_TYPE));
+    let used = Used { reference: "P.v1".to_owned(), gate: None, content: twice.clone() };
     let body = Session {
-        prompts: vec![Used { reference: "P.v1".to_owned(), gate: None, content: twice.clone() }],
-        details: about_details.clone(),
-        tool: "v1".to_owned(),
-        catalog: "UNRELEASED".to_owned(),
-        lint_warnings: 0,
-        target: None,
         attachments: Some(about_manifest.clone()),
-        snapshot: None,
-        renders: Vec::new(),
-        life: None,
+        ..Session::new(vec![used], about_details.clone(), "v1", "UNRELEASED")
     };
     let contents = vec![
         Blob::Bytes(twice, prompt.to_vec()),

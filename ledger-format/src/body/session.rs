@@ -47,6 +47,25 @@ pub struct Session {
     pub life: Option<Life>,
 }
 
+impl Session {
+    /// A session that says no more than it must: what `tool`, with this catalog, recorded of these prompts.
+    #[must_use]
+    pub fn new(prompts: Vec<Used>, details: Descriptor, tool: &str, catalog: &str) -> Self {
+        Self {
+            prompts,
+            details,
+            tool: tool.to_owned(),
+            catalog: catalog.to_owned(),
+            lint_warnings: 0,
+            target: None,
+            attachments: None,
+            snapshot: None,
+            renders: Vec::new(),
+            life: None,
+        }
+    }
+}
+
 /// What a session that ends says of its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {

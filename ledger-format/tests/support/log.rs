@@ -183,18 +183,8 @@ pub fn session(prompts: &[(&str, &[u8])]) -> Body {
         gate: None,
         content: markdown(content),
     };
-    Body::Session(Session {
-        prompts: prompts.iter().map(used).collect(),
-        details: Descriptor::of(&details("a note"), DETAILS_TYPE),
-        tool: "0.1.0".into(),
-        catalog: "UNRELEASED".into(),
-        lint_warnings: 0,
-        target: None,
-        attachments: None,
-        snapshot: None,
-        renders: Vec::new(),
-        life: None,
-    })
+    let details = Descriptor::of(&details("a note"), DETAILS_TYPE);
+    Body::Session(Session::new(prompts.iter().map(used).collect(), details, "0.1.0", "UNRELEASED"))
 }
 
 /// The start of such a session.
