@@ -15,49 +15,11 @@ const THREADS: u8 = 8;
 struct Slow(Shared, Arc<AtomicUsize>);
 
 impl Store for Slow {
-    fn head(&self) -> Result<Option<Head>> {
-        self.0.head()
-    }
-    fn checkpoint(&self) -> Result<Option<Vec<u8>>> {
-        self.0.checkpoint()
-    }
-    fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
-        self.0.statement(index)
-    }
-    fn scan(&self, range: std::ops::Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
-        self.0.scan(range, visit)
-    }
-    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
-        self.0.tile(id)
-    }
-    fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.index_get(key)
-    }
-    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        self.0.index_scan(prefix, reverse, visit)
-    }
-    fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
-        self.0.replace_index(rows)
-    }
-    fn blob_state(&self, address: &Hash) -> Result<BlobState> {
-        self.0.blob_state(address)
-    }
-    fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
-        self.0.read_blob(address, sink)
-    }
-    fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
-        self.0.blobs(visit)
-    }
+    hand_on!(0);
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
         self.1.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(Duration::from_millis(2));
         self.0.commit(batch)
-    }
-    fn unscrubbed(&self) -> Result<bool> {
-        self.0.unscrubbed()
-    }
-    fn scrub(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -29,6 +29,53 @@ use ledger_format::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What a [`Store`] in a field does, but for commits.
+macro_rules! hand_on {
+    ($to:tt) => {
+        fn head(&self) -> Result<Option<Head>> {
+            self.$to.head()
+        }
+        fn checkpoint(&self) -> Result<Option<Vec<u8>>> {
+            self.$to.checkpoint()
+        }
+        fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
+            self.$to.statement(index)
+        }
+        fn scan(&self, range: std::ops::Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
+            self.$to.scan(range, visit)
+        }
+        fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
+            self.$to.tile(id)
+        }
+        fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+            self.$to.index_get(key)
+        }
+        fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
+            self.$to.index_scan(prefix, reverse, visit)
+        }
+        fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
+            self.$to.replace_index(rows)
+        }
+        fn blob_state(&self, address: &Hash) -> Result<BlobState> {
+            self.$to.blob_state(address)
+        }
+        fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
+            self.$to.read_blob(address, sink)
+        }
+        fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
+            self.$to.blobs(visit)
+        }
+        fn unscrubbed(&self) -> Result<bool> {
+            self.$to.unscrubbed()
+        }
+        fn scrub(&mut self) -> Result<()> {
+            Ok(())
+        }
+    };
+}
+
+use hand_on;
+
 /// One store for several ledgers, as several processes would have it.
 #[derive(Default)]
 struct Shared<S: ?Sized = MemoryStore>(Arc<S>);
@@ -40,47 +87,9 @@ impl<S: ?Sized> Clone for Shared<S> {
 }
 
 impl<S: Store + ?Sized> Store for Shared<S> {
-    fn head(&self) -> Result<Option<Head>> {
-        self.0.head()
-    }
-    fn checkpoint(&self) -> Result<Option<Vec<u8>>> {
-        self.0.checkpoint()
-    }
-    fn statement(&self, index: u64) -> Result<Option<Vec<u8>>> {
-        self.0.statement(index)
-    }
-    fn scan(&self, range: std::ops::Range<u64>, visit: VisitStatement<'_>) -> Result<()> {
-        self.0.scan(range, visit)
-    }
-    fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
-        self.0.tile(id)
-    }
-    fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.index_get(key)
-    }
-    fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        self.0.index_scan(prefix, reverse, visit)
-    }
-    fn replace_index(&self, rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {
-        self.0.replace_index(rows)
-    }
-    fn blob_state(&self, address: &Hash) -> Result<BlobState> {
-        self.0.blob_state(address)
-    }
-    fn read_blob(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
-        self.0.read_blob(address, sink)
-    }
-    fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
-        self.0.blobs(visit)
-    }
+    hand_on!(0);
     fn commit(&self, batch: Batch<'_>) -> Result<Outcome> {
         self.0.commit(batch)
-    }
-    fn unscrubbed(&self) -> Result<bool> {
-        self.0.unscrubbed()
-    }
-    fn scrub(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -170,18 +179,8 @@ impl Book {
             contents.extend(blobs);
             manifest
         });
-        let body = Body::Session(Session {
-            prompts: vec![Used { reference, gate: None, content }],
-            details,
-            tool: "v1".into(),
-            catalog: "c1".into(),
-            lint_warnings: 0,
-            target: None,
-            attachments,
-            snapshot: None,
-            renders: Vec::new(),
-            life: None,
-        });
+        let prompts = vec![Used { reference, gate: None, content }];
+        let body = Body::Session(Session { attachments, ..Session::new(prompts, details, "v1", "c1") });
         New { name: format!("s-{n}"), body, contents, next_log_key: None }
     }
 
