@@ -98,11 +98,11 @@ fn edit_meta(path: &Path, key: &str, value: &[u8]) {
 #[test]
 fn another_store_format_is_named() {
     let world = World::with_session();
-    edit_meta(&world.ledger(), "format", &3_u32.to_be_bytes());
-    all_refuse(&world, 1, &["was written by a newer promptos (store format 3", "upgrade promptos"]);
-    edit_meta(&world.ledger(), "format", &1_u32.to_be_bytes());
-    all_refuse(&world, 1, &["was written by an older promptos (store format 1", "doctor --rescue"]);
+    edit_meta(&world.ledger(), "format", &4_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by a newer promptos (store format 4", "upgrade promptos"]);
     edit_meta(&world.ledger(), "format", &2_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by an older promptos (store format 2", "doctor --rescue"]);
+    edit_meta(&world.ledger(), "format", &3_u32.to_be_bytes());
     assert_eq!(world.verified(), 2);
 }
 
@@ -358,7 +358,7 @@ fn edit<K: redb::Key + 'static>(
     table: redb::TableDefinition<'_, K, &'static [u8]>,
     change: impl FnOnce(&mut redb::Table<'_, K, &'static [u8]>),
 ) {
-    let db = Database::open(world.ledger()).unwrap();
+    let db = Database::open(world.sorted_in()).unwrap();
     let write = db.begin_write().unwrap();
     change(&mut write.open_table(table).unwrap());
     write.commit().unwrap();

@@ -73,7 +73,7 @@ fn a_statement_damaged_below_the_pin_is_found_by_a_whole_audit() {
 #[test]
 fn a_key_given_rights_in_the_index_is_found_since_the_pin() {
     let world = grown();
-    let file = Database::open(world.ledger()).unwrap();
+    let file = Database::open(world.sorted_in()).unwrap();
     let write = file.begin_write().unwrap();
     {
         let mut index = write.open_table(INDEX).unwrap();

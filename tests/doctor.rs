@@ -332,7 +332,7 @@ fn what_is_derived_is_written_anew_when_asked() {
 #[test]
 fn damaged_pages_of_the_index_cost_nothing() {
     let world = world();
-    let path = world.project.join(LEDGER);
+    let path = world.sorted_in();
     let (bytes, all) = (world.read(LEDGER), whole(&open(&world)));
     // The pointer to an entry: nothing else has this byte before eight of an id.
     let id = leaf_hash(&open(&world).statement(1).unwrap().unwrap());

@@ -303,7 +303,7 @@ fn a_session_names_the_snapshot_in_force() {
 fn a_changed_byte_in_the_ledger_checks_nothing_out() {
     let world = catalog();
     world.run(&["snapshot", "create", "v1"]).ok();
-    let whole = fs::read(world.ledger()).unwrap();
+    let whole = fs::read(world.sorted_in()).unwrap();
     let shown = world.json(&["snapshot", "show", "v1"]);
     let files: Vec<String> =
         shown["files"].as_array().unwrap().iter().map(|file| text(file, "/blake3").to_owned()).collect();

@@ -8,7 +8,7 @@ use super::versions::bases;
 use super::{Entry, Ledger};
 use crate::error::{Error, Result};
 use crate::store::{
-    Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, visit_rows,
+    Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, visit_over,
 };
 use ledger_format::rules::{self, Binding, Change, KeyRecord, View};
 use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, Signer, Statement};
@@ -279,21 +279,10 @@ impl Store for Staged<'_> {
                 changed.entry(key).or_insert(value.as_deref());
             }
         }
-        if changed.is_empty() {
-            return self.base.index_scan(prefix, reverse, visit);
-        }
-        let mut rows = BTreeMap::new();
-        self.base.index_scan(prefix, false, &mut |key, value| {
-            rows.insert(key.to_vec(), value.to_vec());
-            Ok(true)
-        })?;
-        for (key, value) in changed {
-            match value {
-                Some(value) => rows.insert(key.to_vec(), value.to_vec()),
-                None => rows.remove(key),
-            };
-        }
-        visit_rows(&rows, prefix, reverse, visit)
+        let base = self.base;
+        visit_over(changed.into_iter().collect(), reverse, visit, |visit| {
+            base.index_scan(prefix, reverse, visit)
+        })
     }
 
     fn replace_index(&self, _: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>) -> Result<()> {

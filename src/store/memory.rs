@@ -286,11 +286,46 @@ pub(crate) fn visit_rows(
     Ok(())
 }
 
+/// [`Store::index_scan`] of rows with newer ones on top of them, which are in their order; `None` deletes. `scan` visits
+/// the older rows.
+pub(crate) fn visit_over(
+    mut newer: Vec<(&[u8], Option<&[u8]>)>,
+    reverse: bool,
+    visit: VisitRow<'_>,
+    scan: impl FnOnce(VisitRow<'_>) -> Result<()>,
+) -> Result<()> {
+    if reverse {
+        newer.reverse();
+    }
+    let mut newer = newer.into_iter().peekable();
+    let mut go_on = true;
+    scan(&mut |key, value| {
+        while let Some((key, value)) = newer.next_if(|(new, _)| if reverse { *new > key } else { *new < key })
+        {
+            go_on = value.map_or(Ok(true), |value| visit(key, value))?;
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        go_on = match newer.next_if(|(new, _)| *new == key) {
+            Some((_, None)) => true,
+            Some((_, Some(value))) => visit(key, value)?,
+            None => visit(key, value)?,
+        };
+        Ok(go_on)
+    })?;
+    while go_on && let Some((key, value)) = newer.next() {
+        go_on = value.map_or(Ok(true), |value| visit(key, value))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::NewBlob;
     use super::super::contract::{self, batch};
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn keeps_the_contract() {
@@ -301,6 +336,39 @@ mod tests {
         };
         contract::check(&make, 1 << 16);
         contract::check_empty(&MemoryStore::new());
+    }
+
+    proptest! {
+        #[test]
+        fn newer_rows_stand_before_older_ones(
+            older in prop::collection::btree_map(prop::collection::vec(0..4_u8, 1..3), 0..9_u8, 0..12),
+            newer in prop::collection::btree_map(prop::collection::vec(0..4_u8, 1..3), any::<Option<u8>>(), 0..12),
+            reverse: bool,
+            at_most in 1..20_usize,
+        ) {
+            let older: BTreeMap<_, _> = older.into_iter().map(|(key, value)| (key, vec![value])).collect();
+            let newer: BTreeMap<_, _> = newer.into_iter().map(|(key, value)| (key, value.map(|value| vec![value]))).collect();
+            let mut expected = older.clone();
+            for (key, value) in &newer {
+                match value {
+                    Some(value) => expected.insert(key.clone(), value.clone()),
+                    None => expected.remove(key),
+                };
+            }
+            let mut seen = Vec::new();
+            let rows = newer.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+            let mut visit = |key: &[u8], value: &[u8]| {
+                seen.push((key.to_vec(), value.to_vec()));
+                Ok(seen.len() < at_most)
+            };
+            visit_over(rows, reverse, &mut visit, |visit| visit_rows(&older, b"", reverse, visit)).unwrap();
+            let mut expected: Vec<_> = expected.into_iter().collect();
+            if reverse {
+                expected.reverse();
+            }
+            expected.truncate(at_most);
+            prop_assert_eq!(seen, expected);
+        }
     }
 
     #[test]

@@ -34,8 +34,8 @@ mod redb;
 pub use contain::{contained, install_quiet_panic_hook};
 #[cfg(test)]
 pub(crate) use contract::dump;
-pub(crate) use memory::visit_rows;
 pub use memory::{Content, FailMode, MemoryStore};
+pub(crate) use memory::{visit_over, visit_rows};
 pub use published::{Directory, Http, Limits, PublishedStore, Source};
 pub use redb::{Access, Carved, Event, RedbStore};
 

@@ -13,6 +13,7 @@ mod held;
 mod over;
 mod place;
 mod read;
+mod recent;
 mod rewrite;
 mod snapshot;
 mod write;
@@ -29,7 +30,9 @@ use ::redb::{
 };
 use fault::fault;
 use place::Place;
+use recent::{Memo, Recent};
 use snapshot::Snapshot;
+use std::cell::RefCell;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -37,7 +40,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the tables below mean. A file with another number is refused.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// `format` (u32), `head` (u64 size, 32-byte root), `checkpoint`, and `unscrubbed` while erased bytes may be left;
 /// numbers are big-endian.
@@ -60,6 +63,9 @@ const PACKED: TableDefinition<&Hash, (u32, u32, u32)> = TableDefinition::new("pa
 /// By chain and place: what a content does not share with an earlier version (`frame.rs`).
 const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames");
 
+/// By the number of its first statement: what a commit put into none of the tables above yet (`recent.rs`).
+const RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("recent");
+
 /// The engine gives a row pages of a power of two; a full piece with its key and lengths (44 bytes) fills one of
 /// 64 KiB, and 64 bytes more would take twice that. A blob of 64 MiB makes a file of 64.3 MiB.
 const CHUNK: usize = 65_536 - 64;
@@ -81,6 +87,7 @@ pub struct RedbStore {
     handle: Option<Handle>,
     /// The newest state of the file, for all reads until the next write.
     newest: Mutex<Option<Arc<Snapshot>>>,
+    memo: Arc<Memo>,
     /// The engine panicked: what it holds in memory may be half done and must not be written.
     torn: AtomicBool,
     /// A commit failed on its way to the disk. Only opening the file anew tells whether it is there.
@@ -104,6 +111,9 @@ enum Handle {
 struct Change<'a> {
     path: &'a Path,
     transaction: WriteTransaction,
+    memo: &'a Memo,
+    /// What is in the table of what was written last, once this is committed.
+    recent: RefCell<Option<Recent>>,
 }
 
 impl RedbStore {
@@ -115,8 +125,8 @@ impl RedbStore {
 
     fn new(path: &Path, place: Arc<dyn Place>, handle: Handle) -> Self {
         let (torn, unsure, put) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
-        let newest = Mutex::default();
-        Self { path: path.to_owned(), place, handle: Some(handle), newest, torn, unsure, put }
+        let (newest, memo) = (Mutex::default(), Arc::default());
+        Self { path: path.to_owned(), place, handle: Some(handle), newest, memo, torn, unsure, put }
     }
 
     /// Whether so much was written that it is worth writing the file anew.
@@ -145,7 +155,8 @@ impl RedbStore {
             Handle::Writer(db) | Handle::Copy(db) | Handle::Held(db) => db.begin_read(),
             Handle::Reader(db) => db.begin_read(),
         };
-        let snapshot = Arc::new(Snapshot::new(&self.path, transaction.map_err(fault(&self.path))?));
+        let transaction = transaction.map_err(fault(&self.path))?;
+        let snapshot = Arc::new(Snapshot::new(&self.path, transaction, Arc::clone(&self.memo)));
         *newest = Some(Arc::clone(&snapshot));
         Ok(snapshot)
     }
@@ -164,7 +175,7 @@ impl RedbStore {
         // As long as it lasts, no page that it shows is used again.
         self.forget();
         let result = self.guard(|handle| match handle {
-            Handle::Writer(db) => write::transact(db, &self.path, change, &self.unsure),
+            Handle::Writer(db) => write::transact(db, &self.path, &self.memo, change, &self.unsure),
             Handle::Reader(_) | Handle::Copy(_) | Handle::Held(_) => {
                 Err(Error::bug("a ledger opened for reading is written"))
             }

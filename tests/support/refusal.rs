@@ -1,11 +1,13 @@
 //! For tests of refusals: what a failure must say, and that it changes nothing.
 
 use super::{Output, World};
+use promptos::ledger::{Access, Ledger};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 // The tables of a ledger file.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -15,6 +17,9 @@ pub(crate) const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("in
 pub(crate) const POINTERS: TableDefinition<&[u8; 14], ()> = TableDefinition::new("pointers");
 pub(crate) const BLOBS: TableDefinition<&[u8; 32], Option<u64>> = TableDefinition::new("blobs");
 pub(crate) const CHUNKS: TableDefinition<(&[u8; 32], u32), &[u8]> = TableDefinition::new("chunks");
+const PACKED: TableDefinition<&[u8; 32], (u32, u32, u32)> = TableDefinition::new("packed");
+const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames");
+const RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("recent");
 
 /// A session log of PromptOS, as old versions wrote it.
 pub(crate) const OLD_SESSION: &str = r#"{"timestamp_utc": "2025-01-01T00:00:00Z", "prompt_os_version": "v1",
@@ -34,6 +39,14 @@ impl World {
     /// A path in the project.
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.project.join(name)
+    }
+
+    /// The ledger file, with all that was written last where it belongs: whoever damages a table finds it there.
+    pub(crate) fn sorted_in(&self) -> PathBuf {
+        let path = self.ledger();
+        let ledger = Ledger::open_file(&path, Access::Write, Duration::from_secs(5), &mut |_| {}).unwrap();
+        ledger.rebuild_index().unwrap();
+        path
     }
 
     pub(crate) fn ledger(&self) -> PathBuf {
@@ -144,6 +157,9 @@ pub(crate) fn dump(path: &Path) -> Option<Vec<u8>> {
         add(rows(&read, POINTERS));
         add(rows(&read, BLOBS));
         add(rows(&read, CHUNKS));
+        add(rows(&read, PACKED));
+        add(rows(&read, FRAMES));
+        add(rows(&read, RECENT));
         Some(text.into_bytes())
     });
     tables.ok().flatten()

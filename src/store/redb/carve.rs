@@ -4,6 +4,7 @@
 use super::contents::{DEEPEST, Place};
 use super::fault;
 use super::frame::Frame;
+use super::recent;
 use super::{CHUNK, Hash};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +102,11 @@ impl Carved {
                 self.pieces.entry((address, u32::from_le_bytes(number))).or_default().push(piece);
             }
         }
+        // Frames, or what was written last: keys of both have as many bytes.
         for (key, spot, value) in rows::<FRAME_KEY>(page) {
+            for (address, from, length) in recent::contents(value) {
+                self.pieces.entry((address, 0)).or_default().push((at + spot.0 + from as u64, length));
+            }
             let [a, b, c, d, e, f, g, h] = *key;
             if Frame::parse(value).is_some_and(|frame| frame.starts_with(ZSTD)) {
                 let place = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));

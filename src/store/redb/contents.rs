@@ -10,6 +10,7 @@ use super::super::batch::{erased, other_size, pour};
 use super::super::contain::outside;
 use super::fault::fault;
 use super::frame::{self, Frame};
+use super::recent::{Row, is_small};
 use super::*;
 use ::redb::{AccessGuard, ReadableTable, Table};
 use std::io::{self, Read};
@@ -142,15 +143,63 @@ impl<'a> Contents<'a> {
         Ok(packed.map_or(BlobState::Missing, |row| BlobState::Present(row.value().2.into())))
     }
 
-    /// Stores a content that is not here yet.
-    pub(super) fn store(&mut self, mut blob: NewBlob<'_>) -> Result<()> {
-        let address = blob.address;
-        match self.state(&address)? {
-            BlobState::Present(size) if size == blob.size => return Ok(()),
-            BlobState::Present(size) => return Err(other_size(&address, size, blob.size)),
-            BlobState::Erased => return Err(erased(&address)),
-            BlobState::Missing => {}
+    /// Whether a content is not here yet, and may be.
+    fn is_new(&self, NewBlob { address, size, .. }: &NewBlob<'_>, recent: &Recent) -> Result<bool> {
+        let state = match recent.contents.get(address) {
+            Some(content) => BlobState::Present(content.len() as u64),
+            None => self.state(address)?,
+        };
+        match state {
+            BlobState::Present(here) if here == *size => Ok(false),
+            BlobState::Present(here) => Err(other_size(address, here, *size)),
+            BlobState::Erased => Err(erased(address)),
+            BlobState::Missing => Ok(true),
         }
+    }
+
+    /// Stores a content that is not here yet: into `row`, if it is small.
+    pub(super) fn store_beside(
+        &mut self,
+        mut blob: NewBlob<'_>,
+        recent: &mut Recent,
+        row: &mut Row,
+    ) -> Result<()> {
+        if !self.is_new(&blob, recent)? {
+            return Ok(());
+        }
+        if !is_small(blob.size) {
+            return self.store_new(blob);
+        }
+        let mut content = Vec::new();
+        blob.source = Box::new(Outside(blob.source));
+        pour(&mut blob, CHUNK, |piece| {
+            content.extend_from_slice(piece);
+            Ok(())
+        })?;
+        row.content(&blob.address, &content);
+        recent.contents.insert(blob.address, content);
+        Ok(())
+    }
+
+    /// A small content as it was stored, right or wrong.
+    pub(super) fn put_small(&mut self, address: &Hash, content: &[u8]) -> Result<()> {
+        if !content.is_empty() {
+            self.chunks.insert((address, 0), content).map_err(fault(self.path))?;
+        }
+        self.blobs.insert(address, Some(content.len() as u64)).map_err(fault(self.path))?;
+        Ok(())
+    }
+
+    /// Stores a content that is not here yet.
+    pub(super) fn store(&mut self, blob: NewBlob<'_>) -> Result<()> {
+        match self.is_new(&blob, &Recent::default())? {
+            true => self.store_new(blob),
+            false => Ok(()),
+        }
+    }
+
+    fn store_new(&mut self, mut blob: NewBlob<'_>) -> Result<()> {
+        let address = blob.address;
         blob.source = Box::new(Outside(blob.source));
         let base = blob.base.filter(|base| *base != address && blob.size <= frame::LARGEST as u64);
         let Some(base) = base else { return self.store_whole(&mut blob) };

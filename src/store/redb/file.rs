@@ -60,7 +60,8 @@ impl RedbStore {
         let io = |cause| fault::io(path, cause);
         contain(|| {
             let db = engine().create_file(file.file().try_clone().map_err(io)?).map_err(fault(path))?;
-            let outcome = write::transact(&db, path, |change| change.found(batch), &AtomicBool::new(false))?;
+            let (memo, unsure) = (Memo::default(), AtomicBool::new(false));
+            let outcome = write::transact(&db, path, &memo, |change| change.found(batch), &unsure)?;
             if outcome != Outcome::Done {
                 return Ok(outcome);
             }

@@ -10,7 +10,7 @@ use zstd_safe::{CCtx, DCtx, compress_bound, get_frame_content_size};
 pub(super) const LARGEST: usize = 1 << 20;
 
 /// Nor smaller ones: a row has its price.
-const SMALLEST: usize = 256;
+pub(super) const SMALLEST: usize = 256;
 
 /// Higher ones save 3 to 5 in 100 bytes and take ten times as long.
 const LEVEL: i32 = 6;

@@ -47,7 +47,7 @@ impl RedbStore {
     pub(crate) fn create_over(disk: Disk, batch: Batch<'_>) -> Result<Outcome> {
         let path = Path::new("disk");
         let db = file::engine().create_with_backend(disk).map_err(fault(path))?;
-        write::transact(&db, path, |change| change.found(batch), &AtomicBool::new(false))
+        write::transact(&db, path, &Memo::default(), |change| change.found(batch), &AtomicBool::new(false))
     }
 
     /// Opens a ledger for writing with a cache of `cache` bytes, and says whether it was repaired.

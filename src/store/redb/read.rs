@@ -3,6 +3,7 @@
 
 use super::super::batch::{is_pointer, name};
 use super::super::contain::outside;
+use super::super::visit_over;
 use super::contents::unpack;
 use super::fault::fault;
 use super::*;
@@ -59,20 +60,34 @@ impl Snapshot {
     pub(super) fn tile(&self, TileId { level, index }: TileId) -> Result<Option<Vec<u8>>> {
         let row = u8::MAX - level;
         let pieces = (row, index, 0)..=(row, index, u8::MAX);
-        let mut tile = Vec::new();
-        for (found, expected) in self.tiles()?.range(pieces).map_err(fault(&self.path))?.zip(0_u8..) {
-            let (key, piece) = found.map_err(fault(&self.path))?;
-            let piece = piece.value();
-            // All pieces but the last are whole.
-            if key.value() != (row, index, expected) || tile.len() != usize::from(expected) * PIECE {
-                return Err(self.damaged(&format!("pieces of tile {level}/{index} are missing")));
+        let torn = || self.damaged(&format!("pieces of tile {level}/{index} are missing"));
+        let mut found = Vec::new();
+        for (piece, expected) in self.tiles()?.range(pieces).map_err(fault(&self.path))?.zip(0_u8..) {
+            let (key, piece) = piece.map_err(fault(&self.path))?;
+            if key.value() != (row, index, expected) {
+                return Err(torn());
             }
-            tile.extend_from_slice(piece);
+            found.push(piece.value().to_vec());
         }
-        Ok(Some(tile).filter(|tile| !tile.is_empty()))
+        for (number, piece) in self.recent()?.tile(row, index) {
+            let number = usize::from(number);
+            if number == found.len() {
+                found.push(Vec::new());
+            }
+            *found.get_mut(number).ok_or_else(torn)? = piece.to_vec();
+        }
+        // All pieces but the last are whole.
+        let all_but_last = found.iter().rev().skip(1);
+        if all_but_last.into_iter().any(|piece| piece.len() != PIECE) {
+            return Err(torn());
+        }
+        Ok(Some(found.concat()).filter(|tile| !tile.is_empty()))
     }
 
     pub(super) fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(newer) = self.recent()?.index.get(key) {
+            return Ok(newer.clone());
+        }
         match <&[u8; POINTER]>::try_from(key) {
             Ok(pointer) if is_pointer(key) => {
                 let row = self.pointers()?.get(pointer).map_err(fault(&self.path))?;
@@ -82,20 +97,26 @@ impl Snapshot {
         }
     }
 
-    /// Pointers come after all other rows.
     pub(super) fn index_scan(&self, prefix: &[u8], reverse: bool, visit: VisitRow<'_>) -> Result<()> {
-        for pointers in [reverse, !reverse] {
-            if prefix.is_empty() || pointers == is_pointer(prefix) {
-                let go_on = match pointers {
-                    true => self.scan_pointers(prefix, reverse, visit)?,
-                    false => self.scan_rows(prefix, reverse, visit)?,
-                };
-                if !go_on {
-                    break;
+        let newer = self.recent()?.index.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
+        let newer = newer.take_while(|(key, _)| key.starts_with(prefix));
+        let newer = newer.map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        let mut visit = |key: &[u8], value: &[u8]| outside(|| visit(key, value));
+        visit_over(newer, reverse, &mut visit, |visit| {
+            // Pointers come after all other rows.
+            for pointers in [reverse, !reverse] {
+                if prefix.is_empty() || pointers == is_pointer(prefix) {
+                    let go_on = match pointers {
+                        true => self.scan_pointers(prefix, reverse, visit)?,
+                        false => self.scan_rows(prefix, reverse, visit)?,
+                    };
+                    if !go_on {
+                        break;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Answers whether to go on, as does the next.
@@ -116,7 +137,7 @@ impl Snapshot {
             let last = last.get_or_insert_default();
             last.clear();
             last.extend_from_slice(key);
-            if !outside(|| visit(key, value))? {
+            if !visit(key, value)? {
                 return Ok(false);
             }
         }
@@ -139,7 +160,7 @@ impl Snapshot {
                 return Err(self.damaged("its index is out of order"));
             }
             last = Some(key);
-            if !outside(|| visit(&key, &[]))? {
+            if !visit(&key, &[])? {
                 return Ok(false);
             }
         }
@@ -147,6 +168,9 @@ impl Snapshot {
     }
 
     pub(super) fn blob_state(&self, address: &Hash) -> Result<BlobState> {
+        if let Some(content) = self.recent()?.contents.get(address) {
+            return Ok(BlobState::Present(content.len() as u64));
+        }
         if let Some(row) = self.whole()?.get(address).map_err(fault(&self.path))? {
             return Ok(state(row.value()));
         }
@@ -164,6 +188,12 @@ impl Snapshot {
         address: &Hash,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<BlobState> {
+        if let Some(content) = self.recent()?.contents.get(address) {
+            if !content.is_empty() {
+                outside(|| sink(content))?;
+            }
+            return Ok(BlobState::Present(content.len() as u64));
+        }
         let state = match self.whole()?.get(address).map_err(fault(&self.path))? {
             Some(row) => state(row.value()),
             None => return self.read_packed(address, sink),
@@ -207,21 +237,23 @@ impl Snapshot {
             Ok((*address.value(), BlobState::Present(place.value().2.into())))
         });
         let take = |row: Option<Result<_, StorageError>>| row.transpose().map_err(fault(&self.path));
-        // Both in their order.
-        let mut next = (take(whole.next())?, take(packed.next())?);
+        let recent = self.recent()?.contents.iter();
+        let mut recent =
+            recent.map(|(address, content)| (*address, BlobState::Present(content.len() as u64)));
+        // Each in its order.
+        let mut next = [take(whole.next())?, take(packed.next())?, recent.next()];
         let mut last: Option<Hash> = None;
-        loop {
-            let (address, state) = match next {
-                (Some(row), other) if other.is_none_or(|other| row.0 <= other.0) => {
-                    next.0 = take(whole.next())?;
-                    row
-                }
-                (_, Some(row)) => {
-                    next.1 = take(packed.next())?;
-                    row
-                }
-                (_, None) => break,
-            };
+        while let Some((from, (address, state))) = (0..)
+            .zip(next)
+            .filter_map(|(from, row)| Some((from, row?)))
+            .min_by_key(|(_, (address, _))| *address)
+        {
+            let [of_whole, of_packed, of_recent] = &mut next;
+            match from {
+                0 => *of_whole = take(whole.next())?,
+                1 => *of_packed = take(packed.next())?,
+                _ => *of_recent = recent.next(),
+            }
             if last.is_some_and(|last| last >= address) {
                 return Err(self.damaged("its blobs are out of order"));
             }

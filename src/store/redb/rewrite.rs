@@ -66,10 +66,12 @@ impl RedbStore {
             let (Handle::Writer(old) | Handle::Held(old)) = handle else {
                 return Err(Error::bug("a ledger opened for reading is written anew"));
             };
-            let old = Snapshot::new(&self.path, old.begin_read().map_err(fault(&self.path))?);
+            let transaction = old.begin_read().map_err(fault(&self.path))?;
+            let old = Snapshot::new(&self.path, transaction, Arc::clone(&self.memo));
             let mut new = self.place.make()?;
+            let (memo, unsure) = (Memo::default(), AtomicBool::new(false));
             let outcome =
-                write::transact(&new, &self.path, |change| change.copy(&old, part), &AtomicBool::new(false))?;
+                write::transact(&new, &self.path, &memo, |change| change.copy(&old, part), &unsure)?;
             debug_assert_eq!(outcome, Outcome::Done);
             // The engine makes a file twice as long when it is full. It does not commit in two phases here, which
             // matters to nobody: this file is no ledger yet.
@@ -107,19 +109,20 @@ impl Change<'_> {
         if statements != old.head()?.size {
             return Err(old.damaged("it has not as many statements as its head says"));
         }
+        let mut recent = old.recent()?.clone();
         match part {
             Part::All => {
                 self.copy_table(old, TILES, |_| true)?;
                 self.copy_table(old, INDEX, |_| true)?;
                 self.copy_table(old, POINTERS, |_| true)?;
             }
-            // Readers rely on every table being there.
-            Part::Recorded => drop((self.table(TILES)?, self.table(INDEX)?, self.table(POINTERS)?)),
+            Part::Recorded => recent.keep_contents(),
         }
         self.copy_table(old, BLOBS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;
         self.copy_table(old, PACKED, |_| true)?;
         self.copy_table(old, FRAMES, |_| true)?;
+        self.sort_in(&recent)?;
         Ok(Outcome::Done)
     }
 

@@ -13,6 +13,8 @@ type Frames = ReadOnlyTable<(u32, u32), &'static [u8]>;
 pub(super) struct Snapshot {
     pub(super) path: PathBuf,
     transaction: ReadTransaction,
+    memo: Arc<Memo>,
+    recent: OnceLock<Arc<Recent>>,
     meta: Rows<&'static str, &'static [u8]>,
     statements: Rows<u64, &'static [u8]>,
     tiles: OnceLock<Tiles>,
@@ -25,10 +27,12 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(path: &Path, transaction: ReadTransaction) -> Self {
+    pub(super) fn new(path: &Path, transaction: ReadTransaction, memo: Arc<Memo>) -> Self {
         Self {
             path: path.to_owned(),
             transaction,
+            memo,
+            recent: OnceLock::new(),
             meta: OnceLock::new(),
             statements: OnceLock::new(),
             tiles: OnceLock::new(),
@@ -47,6 +51,11 @@ impl Snapshot {
         table: TableDefinition<'_, K, V>,
     ) -> Result<ReadOnlyTable<K, V>> {
         self.transaction.open_table(table).map_err(fault(&self.path))
+    }
+
+    /// What was written last.
+    pub(super) fn recent(&self) -> Result<&Recent> {
+        once(&self.recent, || self.memo.get(&self.table(RECENT)?, &self.path)).map(|recent| &**recent)
     }
 
     pub(super) fn meta_rows(&self) -> Result<&ReadOnlyTable<&'static str, &'static [u8]>> {

@@ -5,6 +5,7 @@ use super::super::contain::outside;
 use super::contents::Contents;
 use super::fault::fault;
 use super::read::{decode_head, encode_head};
+use super::recent::{Piece, Row, is_small, space};
 use super::*;
 use ::redb::{ReadableTable, StorageError, Table};
 
@@ -13,19 +14,23 @@ use ::redb::{ReadableTable, StorageError, Table};
 pub(super) fn transact(
     db: &Database,
     path: &Path,
+    memo: &Memo,
     change: impl FnOnce(&Change<'_>) -> Result<Outcome>,
     unsure: &AtomicBool,
 ) -> Result<Outcome> {
     let mut transaction = db.begin_write().map_err(fault(path))?;
     // Durability is immediate by default.
     transaction.set_two_phase_commit(true);
-    let open = Change { path, transaction };
+    let open = Change { path, transaction, memo, recent: RefCell::default() };
     let outcome = change(&open)?;
     match outcome {
-        Outcome::Done => open.transaction.commit().map_err(|error| {
-            unsure.store(true, Ordering::Release);
-            fault(path)(error)
-        })?,
+        Outcome::Done => {
+            open.transaction.commit().map_err(|error| {
+                unsure.store(true, Ordering::Release);
+                fault(path)(error)
+            })?;
+            open.recent.take().map(Arc::new).into_iter().for_each(|recent| memo.keep(recent));
+        }
         Outcome::Conflict(_) => open.transaction.abort().map_err(fault(path))?,
     }
     Ok(outcome)
@@ -42,6 +47,7 @@ impl Change<'_> {
     /// Makes the tables and stores the first batch.
     pub(super) fn found(&self, batch: Batch<'_>) -> Result<Outcome> {
         self.table(META)?.insert("format", &FORMAT.to_be_bytes()[..]).map_err(fault(self.path))?;
+        self.sort_in(&Recent::default())?;
         self.apply(batch)
     }
 
@@ -50,6 +56,9 @@ impl Change<'_> {
         &self,
         rows: &mut dyn Iterator<Item = Result<(Vec<u8>, Vec<u8>)>>,
     ) -> Result<Outcome> {
+        let mut recent = self.take_recent()?;
+        recent.index.clear();
+        self.sort_in(&recent)?;
         self.transaction.delete_table(INDEX).map_err(fault(self.path))?;
         self.transaction.delete_table(POINTERS).map_err(fault(self.path))?;
         let mut index = self.index()?;
@@ -61,8 +70,7 @@ impl Change<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Puts a batch into every table, or answers with the conflict. Opening a table makes it, so all of them
-    /// are opened whatever the batch holds: readers rely on them.
+    /// Stores a batch, or answers with the conflict.
     pub(super) fn apply(&self, batch: Batch<'_>) -> Result<Outcome> {
         let path = self.path;
         let mut meta = self.table(META)?;
@@ -88,18 +96,101 @@ impl Change<'_> {
                 return Err(fault::damaged(path, "it has statements above its head"));
             }
         }
-        let mut tiles = self.table(TILES)?;
-        for (id, hashes) in &batch.tiles {
-            store_tile(&mut tiles, *id, hashes).map_err(fault(path))?;
+        let mut recent = self.take_recent()?;
+        let Some(mut row) = self.row(&batch, &recent)? else {
+            self.sort_in(&recent)?;
+            return self.put(batch);
+        };
+        if !batch.blobs.is_empty() {
+            let mut contents = Contents::open(self)?;
+            for blob in batch.blobs {
+                contents.store_beside(blob, &mut recent, &mut row)?;
+            }
         }
-        let mut index = self.index()?;
+        self.table(RECENT)?.insert(batch.expect, row.0.as_slice()).map_err(fault(path))?;
+        let added = recent.add(batch.expect, &row.0);
+        added.ok_or_else(|| Error::bug("a row of what was written last cannot be read"))?;
+        *self.recent.borrow_mut() = Some(recent);
+        Ok(Outcome::Done)
+    }
+
+    fn take_recent(&self) -> Result<Recent> {
+        self.memo.take(&self.table(RECENT)?, self.path).map(Arc::unwrap_or_clone)
+    }
+
+    /// What a small batch puts into the row of its own, but for contents; `None` when it is to be sorted in at once.
+    fn row(&self, batch: &Batch<'_>, recent: &Recent) -> Result<Option<Row>> {
+        // What is erased does not wait, and without statements there is no key for a row.
+        if batch.statements.is_empty() || !batch.erase.is_empty() {
+            return Ok(None);
+        }
+        let small = batch.blobs.iter().filter(|blob| is_small(blob.size)).map(|blob| space(blob.size));
+        let contents: usize = small.sum();
+        let rows = batch.index.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len));
+        if !recent.has_room(contents + rows.sum::<usize>()) {
+            return Ok(None);
+        }
+        let mut row = Row::default();
         for (key, value) in &batch.index {
-            index.put(key, value.as_deref()).map_err(fault(path))?;
+            row.index(key, value.as_deref());
+        }
+        let tiles = self.table(TILES)?;
+        let there = |piece: Piece| match recent.pieces.get(&piece) {
+            Some(bytes) => Ok(Some(bytes.clone())),
+            None => Ok(tiles.get(piece).map_err(fault(self.path))?.map(|row| row.value().to_vec())),
+        };
+        for (TileId { level, index }, hashes) in &batch.tiles {
+            let mut next = (u8::MAX - level, *index, 0);
+            for piece in hashes.chunks(PIECE) {
+                if there(next)?.as_deref() != Some(piece) {
+                    row.piece(next, piece);
+                }
+                next.2 += 1;
+            }
+            // A tile that becomes shorter is not worth a way to say so.
+            if there(next)?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(row).filter(|row| recent.has_room(contents + row.0.len())))
+    }
+
+    /// Puts a batch into every table.
+    fn put(&self, batch: Batch<'_>) -> Result<Outcome> {
+        let (mut tiles, mut index) = (self.table(TILES)?, self.index()?);
+        for (id, hashes) in &batch.tiles {
+            store_tile(&mut tiles, *id, hashes).map_err(fault(self.path))?;
+        }
+        for (key, value) in &batch.index {
+            index.put(key, value.as_deref()).map_err(fault(self.path))?;
         }
         let mut contents = Contents::open(self)?;
         batch.erase.iter().try_for_each(|address| contents.erase(address))?;
         batch.blobs.into_iter().try_for_each(|blob| contents.store(blob))?;
         Ok(Outcome::Done)
+    }
+
+    /// Puts what was written last where it belongs. Opening a table makes it, so all of them are opened whatever there
+    /// is to do: readers rely on them.
+    pub(super) fn sort_in(&self, recent: &Recent) -> Result<()> {
+        let path = self.path;
+        let (mut tiles, mut index) = (self.table(TILES)?, self.index()?);
+        for (key, piece) in &recent.pieces {
+            tiles.insert(*key, piece.as_slice()).map_err(fault(path))?;
+        }
+        for (key, value) in &recent.index {
+            index.put(key, value.as_deref()).map_err(fault(path))?;
+        }
+        let mut contents = Contents::open(self)?;
+        for (address, content) in &recent.contents {
+            contents.put_small(address, content)?;
+        }
+        if !recent.is_empty() {
+            self.transaction.delete_table(RECENT).map_err(fault(path))?;
+        }
+        drop(self.table(RECENT)?);
+        *self.recent.borrow_mut() = Some(Recent::default());
+        Ok(())
     }
 
     fn index(&self) -> Result<Index<'_>> {
