@@ -127,7 +127,12 @@ pub(super) fn trees(make: &dyn Fn(Batch<'_>) -> Box<dyn Store>) {
         for (expect, step) in (1..).zip(&steps) {
             let named = |n: &usize| versions.get(*n).unwrap_or(&versions[0]).clone();
             let (content, base, gone) = match step {
-                Step::Edit(base) => (Some(prompt.edit().into_bytes()), named(base), None),
+                Step::Edit(base) => {
+                    // An edit may undo another, and what was erased is refused.
+                    let mut new = || prompt.edit().into_bytes();
+                    let new = std::iter::repeat_with(&mut new).find(|text| !versions.contains(text));
+                    (new, named(base), None)
+                }
                 Step::Erase(which) => (None, Vec::new(), Some(address(&named(which)))),
                 Step::Scrub => (None, Vec::new(), None),
             };
