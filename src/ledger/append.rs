@@ -141,7 +141,8 @@ pub(super) fn genesis(create: &Create<'_>, author: &Author<'_>) -> Result<Batch<
     let (changes, id) = (changes.map_err(refused)?, statement.id);
     let nothing = MemoryStore::default();
     let mut first = Pending::one(&nothing, &mut tip, statement, &changes, &Documents::default())?;
-    first.batch(&mut tip, author.log_key, (create.name, id))
+    let sealed = first.seal(&mut tip, author.log_key, (create.name, id))?;
+    first.batch(sealed)
 }
 
 impl Ledger {

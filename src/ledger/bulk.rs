@@ -7,6 +7,7 @@ use super::{Entry, Ledger};
 use crate::error::{Error, Result};
 use crate::store::Outcome;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 /// At most so many statements go into one commit,
@@ -17,7 +18,7 @@ const CONTENTS: u64 = 16 << 20;
 /// A commit on its way.
 struct Flight<'scope> {
     outcome: ScopedJoinHandle<'scope, Result<Outcome>>,
-    pending: Pending,
+    pending: Arc<Pending>,
     load: Load,
 }
 
@@ -108,18 +109,20 @@ impl Ledger {
             tip => tip?,
         };
         let mut flight: Option<Flight<'scope>> = None;
+        let mut landed = None;
         loop {
             let head = tip.head();
             let (mut pending, mut load) = (Pending::on(head), Load::default());
-            let below = flight.as_ref().map(|flight| &flight.pending);
+            let below = flight.as_ref().map(|flight| &*flight.pending);
             let added = self.load(author, source, below, &mut tip, &mut pending, &mut load);
-            if let Some(flight) = flight.take()
-                && let Err(mut again) = self.land(flight, stored)?
-            {
-                again.append(&mut load.new);
-                again.append(&mut source.again);
-                source.again = again;
-                return Ok(false);
+            if let Some(flight) = flight.take() {
+                landed = Some(Arc::clone(&flight.pending));
+                if let Err(mut again) = self.land(flight, stored)? {
+                    again.append(&mut load.new);
+                    again.append(&mut source.again);
+                    source.again = again;
+                    return Ok(false);
+                }
             }
             if let Err(error) = added {
                 // As in `append`: only with an unmoved head is the failure ours.
@@ -136,8 +139,14 @@ impl Ledger {
             if !load.entries.is_empty() {
                 let log_key = load.new.back().and_then(|new| new.next_log_key.as_deref());
                 let log_key = log_key.unwrap_or(author.log_key);
-                let batch = pending.batch(&mut tip, log_key, (self.name(), self.id()))?;
-                let outcome = scope.spawn(move || self.store.commit(batch));
+                let sealed = pending.seal(&mut tip, log_key, (self.name(), self.id()))?;
+                let (pending, done) = (Arc::new(pending), landed.take());
+                let flying = Arc::clone(&pending);
+                let outcome = scope.spawn(move || {
+                    // This thread has the time for it.
+                    drop(done);
+                    self.store.commit(flying.batch(sealed)?)
+                });
                 flight = Some(Flight { outcome, pending, load });
             } else if load.last {
                 return Ok(true);

@@ -227,8 +227,8 @@ pub(crate) fn manifest_of(body: &Body) -> Option<Address> {
     .map(|descriptor| descriptor.blake3)
 }
 
-/// The rows that an accepted statement's changes write, given the records as they stand before it; and the records
-/// that it changes, as they stand after it.
+/// The rows that an accepted statement's changes write, but for those of keys; and the records of the keys that it
+/// changes, as they stand after it, given those before it.
 pub(crate) fn change_rows<V: View<Error = Error>>(
     view: &V,
     index: u64,
@@ -245,7 +245,7 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
         }
         state.apply(change.clone());
     }
-    let mut rows = state.keys.values().map(key_row).collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::new();
     for change in changes {
         match change {
             Change::Bind(reference, content) => rows.extend(ref_rows(reference, content, index)),
@@ -339,6 +339,11 @@ pub(crate) fn key_records(store: &dyn Store) -> Result<Vec<KeyRecord>> {
     Ok(records)
 }
 
+/// How many may enrol others.
+pub(crate) fn active_admins(records: &[KeyRecord]) -> u64 {
+    records.iter().filter(|key| key.roles.admin && key.revoked.is_none()).count() as u64
+}
+
 /// The index of the snapshot of this name. A statement of another version takes no name.
 pub(crate) fn snapshot(store: &dyn Store, name: &str) -> Result<Option<u64>> {
     for at in candidates(store, Table::Subject, &subject_tag(&format!("snapshot/{name}")))? {
@@ -376,8 +381,7 @@ impl View for IndexView<'_> {
     }
 
     fn active_admins(&self) -> Result<u64> {
-        let records = key_records(self.0)?;
-        Ok(records.iter().filter(|key| key.roles.admin && key.revoked.is_none()).count() as u64)
+        key_records(self.0).map(|records| active_admins(&records))
     }
 
     fn signed_checkpoints(&self, kid: &Kid) -> Result<bool> {

@@ -23,17 +23,19 @@ pub(super) struct Tip {
     grower: Grower,
     /// Of those that were asked for.
     keys: BTreeMap<Kid, KeyRecord>,
+    /// The one in force, once it was asked for.
+    checkpoint_key: Option<[u8; 32]>,
 }
 
 impl Tip {
     /// That of a store at this head.
     pub(super) fn of(store: &dyn Store, head: Head) -> Result<Self> {
-        Ok(Self { grower: Grower::resume(store, head)?, keys: BTreeMap::new() })
+        Ok(Self { grower: Grower::resume(store, head)?, ..Self::empty() })
     }
 
     /// That of a ledger without entries.
     pub(super) fn empty() -> Self {
-        Self { grower: Grower::default(), keys: BTreeMap::new() }
+        Self { grower: Grower::default(), keys: BTreeMap::new(), checkpoint_key: None }
     }
 
     pub(super) fn head(&self) -> Head {
@@ -55,6 +57,8 @@ pub(super) struct Pending {
     from: u64,
     statements: Vec<Vec<u8>>,
     index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Those that changed. Nearly each statement changes one, so their rows are written only once all are there.
+    keys: BTreeMap<Kid, KeyRecord>,
     /// In the order in which they came, each with what it is likely to be like: a base comes first.
     contents: Vec<(Content, Option<Hash>)>,
     brought: BTreeSet<Hash>,
@@ -87,7 +91,11 @@ impl Pending {
         let view = Sight { store: Staged { base: &*ledger.store, below, top: self }, keys: &tip.keys };
         let kid = Kid::of(&author.signer.public_key());
         let issuer = ledger.active(&kid, view.key(&kid)?)?.identity;
-        if author.log_key.public_key() != index::checkpoint_key(&view.store)? {
+        let checkpoint_key = match tip.checkpoint_key {
+            Some(key) => key,
+            None => index::checkpoint_key(&view.store)?,
+        };
+        if author.log_key.public_key() != checkpoint_key {
             return Err(Error::integrity("the log key beside the ledger is not the ledger's checkpoint key")
                 .hint("restore log.key from the copy that belongs to this ledger"));
         }
@@ -102,6 +110,7 @@ impl Pending {
         let gone = changes.iter().filter_map(erased).map(|address| ledger.rows_of_document(&address));
         let gone = gone.collect::<Result<Vec<_>>>()?;
         let bases = bases(&view.store, &changes, documents.manifest.as_ref())?;
+        tip.checkpoint_key = Some(checkpoint_key);
         self.put(tip, &entry, &changes, derived);
         self.index.extend(gone.into_iter().flatten().map(|row| (row, None)));
         for content in unknown {
@@ -118,7 +127,13 @@ impl Pending {
         self.statements.push(entry.statement.bytes().to_vec());
         self.index.extend(derived.rows.into_iter().map(|(key, value)| (key, Some(value))));
         self.erase.extend(changes.iter().filter_map(erased).map(|address| address.0));
-        tip.keys.extend(derived.keys.into_iter().map(|record| (record.key.kid(), record)));
+        for record in derived.keys {
+            tip.keys.insert(record.key.kid(), record.clone());
+            self.keys.insert(record.key.kid(), record);
+        }
+        if changes.iter().any(|change| matches!(change, Change::CheckpointKey(_))) {
+            tip.checkpoint_key = None;
+        }
         tip.grower.push(entry.statement.id.0);
     }
 
@@ -137,26 +152,47 @@ impl Pending {
         Ok(pending)
     }
 
-    /// Everything as one batch, with the checkpoint of the head that it leads to. Only the contents are gone then.
-    pub(super) fn batch(
+    /// The end of what can be added: the checkpoint of the head that it leads to. The contents are taken out.
+    pub(super) fn seal(
         &mut self,
         tip: &mut Tip,
         log_key: &dyn Signer,
         (name, ledger): (&str, EntryId),
-    ) -> Result<Batch<'static>> {
+    ) -> Result<Sealed> {
         let head = tip.head();
         let checkpoint = Checkpoint { origin: ledger_format::origin(name, &ledger), head };
-        Ok(Batch {
-            expect: self.from,
-            statements: self.statements.clone(),
+        Ok(Sealed {
             tiles: tip.grower.take_tiles(),
             root: head.root,
             checkpoint: checkpoint.sign(log_key).map_err(|e| not_signed(DraftError::Signer(e)))?,
-            index: self.index.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            blobs: std::mem::take(&mut self.contents).into_iter().map(|(new, base)| new.open(base)).collect(),
+            contents: std::mem::take(&mut self.contents),
+        })
+    }
+
+    /// Everything as one batch.
+    pub(super) fn batch(&self, sealed: Sealed) -> Result<Batch<'static>> {
+        let Sealed { tiles, root, checkpoint, contents } = sealed;
+        let keys = self.keys.values().map(|record| index::key_row(record).map(|(key, row)| (key, Some(row))));
+        let rows = self.index.iter().map(|(key, value)| Ok((key.clone(), value.clone())));
+        Ok(Batch {
+            expect: self.from,
+            statements: self.statements.clone(),
+            tiles,
+            root,
+            checkpoint,
+            index: keys.chain(rows).collect::<Result<_>>()?,
+            blobs: contents.into_iter().map(|(new, base)| new.open(base)).collect(),
             erase: self.erase.clone(),
         })
     }
+}
+
+/// What a batch needs beside that which is pending.
+pub(super) struct Sealed {
+    tiles: Vec<(TileId, Vec<u8>)>,
+    root: Hash,
+    checkpoint: Vec<u8>,
+    contents: Vec<(Content, Option<Hash>)>,
 }
 
 fn erased(change: &Change) -> Option<Address> {
@@ -196,9 +232,10 @@ impl View for Sight<'_> {
     type Error = Error;
 
     fn key(&self, kid: &Kid) -> Result<Option<KeyRecord>> {
-        match self.keys.get(kid) {
+        let pending = || self.store.layers().find_map(|layer| layer.keys.get(kid));
+        match self.keys.get(kid).or_else(pending) {
             Some(record) => Ok(Some(record.clone())),
-            None => IndexView(&self.store).key(kid),
+            None => IndexView(self.store.base).key(kid),
         }
     }
 
@@ -215,7 +252,12 @@ impl View for Sight<'_> {
     }
 
     fn active_admins(&self) -> Result<u64> {
-        IndexView(&self.store).active_admins()
+        let mut records = index::key_records(self.store.base)?;
+        for layer in [self.store.below, Some(self.store.top)].into_iter().flatten() {
+            records.retain(|record| !layer.keys.contains_key(&record.key.kid()));
+            records.extend(layer.keys.values().cloned());
+        }
+        Ok(index::active_admins(&records))
     }
 
     fn signed_checkpoints(&self, kid: &Kid) -> Result<bool> {
@@ -223,7 +265,7 @@ impl View for Sight<'_> {
     }
 }
 
-/// A store with what is pending on top of it. What `below` holds may be in the store already.
+/// A store with what is pending on top of it, but for keys. What `below` holds may be in the store already.
 struct Staged<'a> {
     base: &'a dyn Store,
     below: Option<&'a Pending>,

@@ -241,7 +241,8 @@ impl Ledger {
         let mut state = state;
         state.flying = state.waiting.take();
         let State { tip: Some(tip), flying: Some(group), .. } = &mut *state else { return Ok(()) };
-        let batch = group.pending.batch(tip, author.log_key, (self.name(), self.id()))?;
+        let sealed = group.pending.seal(tip, author.log_key, (self.name(), self.id()))?;
+        let batch = group.pending.batch(sealed)?;
         drop(state);
         flight.fate = match self.store.commit(batch)? {
             Outcome::Done => Fate::Stored,
@@ -262,7 +263,8 @@ impl Ledger {
         let mut pending = Pending::on(head);
         let entry = pending.add(self, None, &mut tip, author, new, documents)?;
         let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-        let batch = pending.batch(&mut tip, log_key, (self.name(), self.id()))?;
+        let sealed = pending.seal(&mut tip, log_key, (self.name(), self.id()))?;
+        let batch = pending.batch(sealed)?;
         match self.store.commit(batch) {
             Ok(Outcome::Done) => Ok(Some(entry)),
             Ok(Outcome::Conflict(_)) => Ok(None),

@@ -28,7 +28,8 @@ impl Book {
         let identity = (self.ledger.name(), self.ledger.id());
         let documents = Documents::default();
         let mut pending = Pending::one(store, &mut tip, statement, &changes, &documents).unwrap();
-        let mut batch = pending.batch(&mut tip, &self.log_key, identity).unwrap();
+        let sealed = pending.seal(&mut tip, &self.log_key, identity).unwrap();
+        let mut batch = pending.batch(sealed).unwrap();
         let blobs = new.contents.iter().map(|content| match content {
             Content::Bytes(described, bytes) => NewBlob {
                 address: described.blake3.0,
