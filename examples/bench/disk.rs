@@ -118,7 +118,7 @@ pub(super) fn versions(world: &World) -> Answer {
         &mut answer,
         "generated",
         &generated,
-        ["generated_payload", "generated_file", "generated_read"],
+        ["generated_payload", "generated_file", "generated_read", "generated_blobs"],
     );
     let files = match world.histories.as_slice() {
         [] => vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")],
@@ -135,7 +135,7 @@ pub(super) fn versions(world: &World) -> Answer {
         }
     }
     if !real.is_empty() {
-        weigh(world, &mut answer, "real", &real, ["real_payload", "real_file", "real_read"]);
+        weigh(world, &mut answer, "real", &real, ["real_payload", "real_file", "real_read", "real_blobs"]);
     }
     answer
 }
@@ -162,7 +162,7 @@ fn git_history(file: &Path) -> Option<Vec<Vec<u8>>> {
     Some(all)
 }
 
-fn weigh(world: &World, answer: &mut Answer, kind: &str, all: &[Vec<Vec<u8>>], ids: [&'static str; 3]) {
+fn weigh(world: &World, answer: &mut Answer, kind: &str, all: &[Vec<Vec<u8>>], ids: [&'static str; 4]) {
     let count = all.iter().map(Vec::len).sum::<usize>() as f64;
     let raw = all.iter().flatten().map(Vec::len).sum::<usize>() as f64;
     answer.note(format!(
@@ -181,9 +181,18 @@ fn weigh(world: &World, answer: &mut Answer, kind: &str, all: &[Vec<Vec<u8>>], i
     answer.cost(
         ids[0],
         unit,
-        (format!("{kind}: contents' rows"), payload / count),
-        ("git gc --aggressive, blobs in the pack", git.blobs / count),
+        (format!("{kind}: contents' rows, with their addresses"), payload / count),
+        (
+            "git gc --aggressive, blobs in the pack, with their entries in its index",
+            (git.blobs + git.entries) / count,
+        ),
         1.1,
+    );
+    answer.plain(
+        ids[3],
+        unit,
+        (format!("{kind}: contents' rows, with their addresses"), payload / count),
+        ("git gc --aggressive, blobs in the pack, and nothing to find them by", git.blobs / count),
     );
     answer.plain(
         ids[1],

@@ -183,6 +183,8 @@ impl Drop for Mlflow {
 pub(super) struct Packed {
     /// Of the versions, in the pack.
     pub(super) blobs: f64,
+    /// What the pack's index has to find these by: id, CRC and offset (gitformat-pack, version 2).
+    pub(super) entries: f64,
     /// The pack with all that is in it, without its index.
     pub(super) pack: f64,
 }
@@ -220,5 +222,7 @@ pub(super) fn pack(folder: &Path, histories: &[Vec<Vec<u8>>]) -> Packed {
     // Id, type, size, size in the pack, …
     let blobs = listed.lines().filter(|line| line.split_whitespace().nth(1) == Some("blob"));
     let sizes = blobs.map(|line| line.split_whitespace().nth(3).unwrap().parse::<f64>().unwrap());
-    Packed { blobs: sizes.sum(), pack: std::fs::metadata(of("pack")).unwrap().len() as f64 }
+    let sizes: Vec<f64> = sizes.collect();
+    let entries = (20 + 4 + 4) as f64 * sizes.len() as f64;
+    Packed { blobs: sizes.iter().sum(), entries, pack: std::fs::metadata(of("pack")).unwrap().len() as f64 }
 }
