@@ -122,6 +122,8 @@ pub struct Options {
 pub(super) struct Bounds {
     /// Descriptions of content that hold: about 300 bytes each.
     pub(super) contents: usize,
+    /// Descriptions that wait to be held against the content, 80 bytes each.
+    pub(super) pending: usize,
     /// Hashes of each level of the tree, 32 bytes each: an entry whose author knew a head no further back, or that
     /// cites nothing further back, is judged without the store's tiles.
     pub(super) hashes: usize,
@@ -133,7 +135,7 @@ impl Bounds {
     /// What is good for this machine.
     pub(super) fn usual() -> Self {
         let workers = std::thread::available_parallelism().map_or(0, |cores| cores.get() - 1);
-        Self { contents: 4096, hashes: 1024, workers }
+        Self { contents: 4096, pending: 1 << 17, hashes: 1024, workers }
     }
 }
 

@@ -16,12 +16,17 @@ struct Said {
     sha256: Hash,
 }
 
-/// The contents that entries describe. Each is hashed when an entry describes it and again when one does after it was
-/// forgotten: what many entries describe is known, what few do costs little. What does not hold is kept for the end,
-/// since an entry to come may say that it was erased.
+/// The contents that entries describe. They are hashed many at a time, in the order in which a store has them, and again
+/// when an entry describes one that was forgotten: what many entries describe is known, what few do costs little. What
+/// does not hold is kept for the end, since an entry to come may say that it was erased.
 pub(super) struct Contents<'a> {
     ledger: &'a Ledger,
     recent: Recent,
+    /// Not looked at yet, with the entry that says so.
+    pending: Vec<(u64, Said)>,
+    /// So many of them are looked at at once, and so many later on.
+    at_once: usize,
+    most: usize,
     /// What did not hold when it was looked at, by address, with the first entry that says so: two descriptions of
     /// one address may differ.
     open: BTreeMap<Address, Vec<(u64, Said)>>,
@@ -35,13 +40,12 @@ pub(super) struct Contents<'a> {
 /// for at once; and it grows with the ledger, as the index in memory of such a ledger does.
 #[derive(Default)]
 struct Copied {
-    /// Not asked for yet.
-    pending: Vec<(u64, Said)>,
     present: BTreeSet<Address>,
     missing: BTreeSet<Address>,
 }
 
-/// So many contents of a published copy are asked for at once, by so many threads.
+/// So many contents of a published copy are asked for at once, by so many threads; and with so many an audit begins,
+/// which soon shows what many entries describe.
 const PENDING: usize = 256;
 const THREADS: usize = 16;
 
@@ -55,20 +59,21 @@ pub(super) struct Judged {
 }
 
 impl<'a> Contents<'a> {
-    /// Remembers between `remember` and twice as many descriptions that hold.
-    pub(super) fn new(ledger: &'a Ledger, remember: usize) -> Self {
-        let (open, tombstones) = (BTreeMap::new(), BTreeSet::new());
-        Self { ledger, recent: Recent::new(remember), open, tombstones, copy: None, whole: true }
+    /// Remembers between `remember` and twice as many descriptions that hold, and looks at up to `most` at once.
+    pub(super) fn new(ledger: &'a Ledger, remember: usize, most: usize) -> Self {
+        let (open, tombstones, at_once) = (BTreeMap::new(), BTreeSet::new(), PENDING.min(most));
+        let (recent, pending) = (Recent::new(remember), Vec::new());
+        Self { ledger, recent, pending, at_once, most, open, tombstones, copy: None, whole: true }
     }
 
     /// Content that is not in a published copy was erased, or not published: neither is wrong.
     pub(super) fn of_published(ledger: &'a Ledger, remember: usize) -> Self {
-        Self { copy: Some(Copied::default()), ..Self::new(ledger, remember) }
+        Self { copy: Some(Copied::default()), ..Self::new(ledger, remember, PENDING) }
     }
 
     /// Of new entries only, without those before them.
-    pub(super) fn of_new(ledger: &'a Ledger, remember: usize) -> Self {
-        Self { whole: false, ..Self::new(ledger, remember) }
+    pub(super) fn of_new(ledger: &'a Ledger, remember: usize, most: usize) -> Self {
+        Self { whole: false, ..Self::new(ledger, remember, most) }
     }
 
     /// An entry describes content.
@@ -80,20 +85,35 @@ impl<'a> Contents<'a> {
         if self.recent.has(&said) || known(&said, &self.open) {
             return Ok(());
         }
-        let Some(copy) = &mut self.copy else {
-            let answer = read(self.ledger, &said.content);
-            return self.answered(at, said, answer);
-        };
-        if !copy.missing.contains(&said.content) && !copy.pending.iter().any(|(_, other)| *other == said) {
-            copy.pending.push((at, said));
+        if self.copy.as_ref().is_some_and(|copy| copy.missing.contains(&said.content)) {
+            return Ok(());
         }
-        if copy.pending.len() < PENDING { Ok(()) } else { self.ask() }
+        self.pending.push((at, said));
+        if self.pending.len() < self.at_once { Ok(()) } else { self.look() }
     }
 
-    /// Asks for what is pending.
-    fn ask(&mut self) -> Result<()> {
-        let Some(copy) = &mut self.copy else { return Ok(()) };
-        let (pending, ledger) = (std::mem::take(&mut copy.pending), self.ledger);
+    /// Looks at what is pending.
+    fn look(&mut self) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable_by_key(|(at, said)| (said.content, said.size, said.sha256, *at));
+        if self.copy.is_some() {
+            pending.dedup_by_key(|(_, said)| *said);
+            self.ask(&pending)?;
+        } else {
+            for alike in pending.chunk_by(|(_, one), (_, other)| one == other) {
+                let Some((at, said)) = alike.first() else { continue };
+                self.answered(*at, *said, read(self.ledger, &said.content), alike.len() > 1)?;
+            }
+        }
+        pending.clear();
+        self.pending = pending;
+        self.at_once = self.most.min(self.at_once * 2);
+        Ok(())
+    }
+
+    /// Asks for contents of a copy.
+    fn ask(&mut self, pending: &[(u64, Said)]) -> Result<()> {
+        let ledger = self.ledger;
         let next = AtomicUsize::new(0);
         let work = || {
             let next = || pending.get(next.fetch_add(1, Ordering::Relaxed));
@@ -109,13 +129,22 @@ impl<'a> Contents<'a> {
         // In the order of the entries, so that every audit says the same.
         let mut answers: Vec<_> = answers.drain(..).flatten().collect();
         answers.sort_by_key(|(at, said, _)| (*at, said.content));
-        answers.into_iter().try_for_each(|(at, said, answer)| self.answered(at, said, answer))
+        answers.into_iter().try_for_each(|(at, said, answer)| self.answered(at, said, answer, true))
     }
 
-    fn answered(&mut self, at: u64, said: Said, answer: (Result<BlobState>, Hash)) -> Result<()> {
+    /// What an entry says of content is held against it, and remembered where others say the same.
+    fn answered(
+        &mut self,
+        at: u64,
+        said: Said,
+        answer: (Result<BlobState>, Hash),
+        again: bool,
+    ) -> Result<()> {
         match answer {
             (Ok(BlobState::Present(size)), sha256) if (size, sha256) == (said.size, said.sha256) => {
-                self.recent.add(said);
+                if again {
+                    self.recent.add(said);
+                }
                 if let Some(copy) = &mut self.copy {
                     copy.present.insert(said.content);
                 }
@@ -138,7 +167,7 @@ impl<'a> Contents<'a> {
 
     /// Judges what was left open, once all entries are read.
     pub(super) fn judge(mut self) -> Result<Judged> {
-        self.ask()?;
+        self.look()?;
         let mut judged = Judged { findings: Vec::new(), known: None, absent: Vec::new() };
         for (address, said) in &self.open {
             let (state, sha256) = read(self.ledger, address);

@@ -54,7 +54,9 @@ impl<'a> Pass<'a> {
                 let bare = &published.bare;
                 (bare, Contents::of_published(bare, bounds.contents), Rows::Unused)
             }
-            None => (ledger, Contents::new(ledger, bounds.contents), Rows::LookUp { count: 0 }),
+            None => {
+                (ledger, Contents::new(ledger, bounds.contents, bounds.pending), Rows::LookUp { count: 0 })
+            }
         };
         let report = Report {
             name: ledger.name().to_owned(),

@@ -62,7 +62,7 @@ impl<'a> Pass<'a> {
         pass.auditor = Auditor::resume(below.frontier().clone(), known.state, identity);
         pass.below = below;
         pass.bound_by = known.bound_by;
-        pass.contents = Contents::of_new(ledger, bounds.contents);
+        pass.contents = Contents::of_new(ledger, bounds.contents, bounds.pending);
         pass.lives = None;
         pass.report.judged = judged.size;
         Ok(Resumed::Ready(Box::new(pass)))

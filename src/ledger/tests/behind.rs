@@ -320,7 +320,7 @@ fn an_audit_reads_little_again() {
     let counts = |book: &Book, hashes: usize| {
         let counted = Counted { store: book.shared.clone(), ..Counted::default() };
         let ledger = Ledger::open(Box::new(counted.clone())).unwrap();
-        let bounds = Bounds { contents: 4, hashes, workers: hashes % 3 };
+        let bounds = Bounds { contents: 4, pending: 64, hashes, workers: hashes % 3 };
         audit_within(bounds, &ledger, &Options::default(), &mut |_| {}).unwrap();
         [counted.scans, counted.tiles, counted.blobs].map(|count| count.load(Relaxed))
     };

@@ -210,7 +210,7 @@ impl Book {
 fn audited(ledger: &Ledger, options: &Options) -> Report {
     use super::audit::{Bounds, audit_within, plain};
     let report = super::audit(ledger, options, &mut |_| {}).unwrap();
-    let bounds = Bounds { contents: 1, hashes: 0, workers: 0 };
+    let bounds = Bounds { contents: 1, pending: 1, hashes: 0, workers: 0 };
     assert_eq!(audit_within(bounds, ledger, options, &mut |_| {}).unwrap(), report);
     let head = ledger.head().unwrap();
     assert_eq!(plain(Bounds::usual(), ledger, head, options, false, &mut |_| {}).unwrap(), report);
