@@ -225,6 +225,8 @@ fn stored(world: &World, name: &str, all: &[Vec<Vec<u8>>], contents: bool) -> (f
             ledger.append(&author, &new).unwrap();
         }
     }
+    // Puts each row where it belongs, so that no difference comes from where it waits.
+    ledger.rebuild_index().unwrap();
     drop(ledger);
     let database = Database::open(&made.ledger).unwrap();
     let read = database.begin_read().unwrap();

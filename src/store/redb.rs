@@ -76,8 +76,12 @@ const PIECE: usize = 16 * 32;
 /// The engine's default of 1 GiB makes a scan of a large ledger both slower and 40 times heavier.
 const CACHE: usize = 8 << 20;
 
+/// For writers. Half of it holds pages that a commit has changed; what has no place there is written, and read again,
+/// before the commit ends.
+const WRITER_CACHE: usize = 64 << 20;
+
 /// Below so many bytes written, a file is closed as it is; above, when they are an eighth of it, it is written anew.
-const LOOSE: u64 = 1 << 20;
+const LOOSE: u64 = 256 << 10;
 
 /// One ledger in one redb file. Dropping it closes the file and lets other processes in; who wrote much has it written
 /// anew first, without free space.

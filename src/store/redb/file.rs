@@ -342,7 +342,9 @@ fn not_writable(cause: &std::io::Error) -> bool {
 fn open_writer(path: &Path) -> Result<(Database, bool), DatabaseError> {
     let repaired = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&repaired);
-    let db = engine().set_repair_callback(move |_| flag.store(true, Ordering::Release)).open(path)?;
+    let mut engine = engine();
+    engine.set_cache_size(WRITER_CACHE);
+    let db = engine.set_repair_callback(move |_| flag.store(true, Ordering::Release)).open(path)?;
     Ok((db, repaired.load(Ordering::Acquire)))
 }
 
