@@ -30,6 +30,17 @@ pub struct KeyRecord {
     pub last: u64,
 }
 
+impl KeyRecord {
+    /// Takes in a change of this key.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Revoke(_, at, since) => (self.revoked, self.suspect_since) = (Some(*at), *since),
+            Change::Signed(_, at) => self.last = *at,
+            _ => {}
+        }
+    }
+}
+
 /// What a ref is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
@@ -403,15 +414,9 @@ impl State {
             Change::Enrol(record) => {
                 self.keys.insert(record.key.kid(), *record);
             }
-            Change::Revoke(kid, at, since) => {
+            Change::Revoke(kid, ..) | Change::Signed(kid, _) => {
                 if let Some(record) = self.keys.get_mut(&kid) {
-                    record.revoked = Some(at);
-                    record.suspect_since = since;
-                }
-            }
-            Change::Signed(kid, at) => {
-                if let Some(record) = self.keys.get_mut(&kid) {
-                    record.last = at;
+                    record.apply(&change);
                 }
             }
             Change::Bind(reference, content) => {

@@ -84,7 +84,7 @@ impl Draft<'_> {
             (HEAD.into(), Item::Array(vec![self.head.size.into(), Item::Bytes(&self.head.root)])),
         ]));
         // Everything but the signature is judged before anybody is asked to sign it.
-        let draft = Statement::decode(envelope(&protected, &payload, &[0; 64]))?;
+        let draft = Statement::read(envelope(&protected, &payload, &[0; 64]))?;
         let signature = signer.sign(&draft.signing_input).map_err(DraftError::Signer)?;
         let statement = draft.signed(signature);
         if let Some(key) = to_check {
@@ -128,6 +128,13 @@ impl Statement {
     /// [`Class::TooLarge`], [`Class::Malformed`], [`Class::NonCanonical`], [`Class::WeakKey`] or
     /// [`Class::Unsupported`].
     pub fn decode(bytes: Vec<u8>) -> Result<Self, Failure> {
+        let mut statement = Self::read(bytes)?;
+        statement.id = EntryId(leaf_hash(&statement.bytes));
+        Ok(statement)
+    }
+
+    /// As [`Self::decode`], but for the id.
+    fn read(bytes: Vec<u8>) -> Result<Self, Failure> {
         if bytes.len() > MAX_STATEMENT {
             let detail = format!("a statement of {} bytes; {MAX_STATEMENT} are allowed", bytes.len());
             return Err(Failure::new(Class::TooLarge, detail));
@@ -147,10 +154,9 @@ impl Statement {
         }
         let signing_input = signing_input(protected, payload);
         let Header { kind, name, issuer, kid, time, head } = header;
-        let id = EntryId(leaf_hash(&bytes));
         Ok(Self {
             bytes,
-            id,
+            id: EntryId([0; 32]),
             kind,
             name,
             issuer,

@@ -556,7 +556,7 @@ impl<'a> Context<'a> {
     }
 
     /// A new log key that waits for its statement.
-    pub(crate) fn next_log_key(&self, name: &str) -> Result<impl Signer + use<>> {
+    pub(crate) fn next_log_key(&self, name: &str) -> Result<impl Signer + Send + use<>> {
         let next = self.ledger_path()?.with_file_name(NEXT_LOG_KEY);
         if exists(&next)? { logkey::load(&next) } else { logkey::create(&next, &self.random()?, name) }
     }

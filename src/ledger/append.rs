@@ -101,13 +101,21 @@ pub struct New {
     /// The content to keep; also the manifest or details that the body names.
     pub contents: Vec<Content>,
     /// The key that the body makes the checkpoint key; it signs the first checkpoint that covers it.
-    pub next_log_key: Option<Box<dyn Signer>>,
+    pub next_log_key: Option<Box<dyn Signer + Send>>,
 }
 
 impl New {
     /// Whether it changes what others in the same commit stand on: the key that signs the checkpoint, or content.
     pub(super) fn goes_alone(&self) -> bool {
         self.next_log_key.is_some() || matches!(self.body, Body::Erase(_))
+    }
+
+    /// The key that signs the checkpoint of the commit that it is in.
+    pub(super) fn log_key<'a>(&'a self, author: &Author<'a>) -> &'a dyn Signer {
+        match &self.next_log_key {
+            Some(key) => key.as_ref(),
+            None => author.log_key,
+        }
     }
 }
 
@@ -235,11 +243,11 @@ impl Ledger {
         for entry in self.naming(address)? {
             let statement = &entry.statement;
             let mut documents = self.documents(statement);
-            let all = index::statement_rows(entry.index, statement, &documents);
+            let all = index::pointers(entry.index, statement, &documents);
             documents.manifest.take_if(|_| index::manifest_of(&statement.body) == Some(*address));
             documents.evidence.retain(|(tar, _)| tar != address);
-            let stay = index::statement_rows(entry.index, statement, &documents);
-            rows.extend(all.into_iter().filter(|row| !stay.contains(row)).map(|(key, _)| key));
+            let stay = index::pointers(entry.index, statement, &documents);
+            rows.extend(all.into_iter().filter(|row| !stay.contains(row)).map(|pointer| pointer.to_vec()));
         }
         Ok(rows)
     }

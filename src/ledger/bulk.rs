@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
 /// At most so many statements go into one commit,
-const STATEMENTS: usize = 4096;
+const STATEMENTS: usize = 2048;
 /// and no more once their contents have so many bytes.
 const CONTENTS: u64 = 16 << 20;
 
@@ -54,7 +54,7 @@ impl Source<'_> {
 }
 
 impl Ledger {
-    /// Appends many statements of one author, in their order, in commits of up to 4,096 statements or 16 MiB of
+    /// Appends many statements of one author, in their order, in commits of up to 2,048 statements or 16 MiB of
     /// content. Each statement is judged and signed on top of those before it, exactly as [`Self::append`] does;
     /// `stored` hears of it once it is durable. What goes into one commit is stored as a whole or not at all. Other
     /// threads that append through this ledger wait until the end, so neither `all` nor `stored` may do so.
@@ -109,6 +109,7 @@ impl Ledger {
             tip => tip?,
         };
         let mut flight: Option<Flight<'scope>> = None;
+        // Of the last commit; to be dropped by a thread that has the time for it.
         let mut landed = None;
         loop {
             let head = tip.head();
@@ -116,12 +117,15 @@ impl Ledger {
             let below = flight.as_ref().map(|flight| &*flight.pending);
             let added = self.load(author, source, below, &mut tip, &mut pending, &mut load);
             if let Some(flight) = flight.take() {
-                landed = Some(Arc::clone(&flight.pending));
-                if let Err(mut again) = self.land(flight, stored)? {
-                    again.append(&mut load.new);
-                    again.append(&mut source.again);
-                    source.again = again;
-                    return Ok(false);
+                let pending = Arc::clone(&flight.pending);
+                match self.land(flight, stored)? {
+                    Ok(done) => landed = Some((pending, done)),
+                    Err(mut again) => {
+                        again.append(&mut load.new);
+                        again.append(&mut source.again);
+                        source.again = again;
+                        return Ok(false);
+                    }
                 }
             }
             if let Err(error) = added {
@@ -137,13 +141,11 @@ impl Ledger {
                 return Err(error);
             }
             if !load.entries.is_empty() {
-                let log_key = load.new.back().and_then(|new| new.next_log_key.as_deref());
-                let log_key = log_key.unwrap_or(author.log_key);
+                let log_key = load.new.back().map_or(author.log_key, |new| new.log_key(author));
                 let sealed = pending.seal(&mut tip, log_key, (self.name(), self.id()))?;
                 let (pending, done) = (Arc::new(pending), landed.take());
                 let flying = Arc::clone(&pending);
                 let outcome = scope.spawn(move || {
-                    // This thread has the time for it.
                     drop(done);
                     self.store.commit(flying.batch(sealed)?)
                 });
@@ -187,8 +189,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Waits for a commit; the inner error has what another writer was faster than.
-    fn land(&self, flight: Flight<'_>, stored: &mut dyn FnMut(Entry)) -> Result<Result<(), VecDeque<New>>> {
+    /// Waits for a commit, and answers with what was stored; the inner error has what another writer was faster than.
+    fn land(
+        &self,
+        flight: Flight<'_>,
+        stored: &mut dyn FnMut(Entry),
+    ) -> Result<Result<VecDeque<New>, VecDeque<New>>> {
         let Flight { outcome, load, .. } = flight;
         let outcome = outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match outcome {
@@ -199,6 +205,6 @@ impl Ledger {
             Err(error) => return Err(load.new.iter().fold(error, name_file)),
         }
         load.entries.into_iter().for_each(stored);
-        Ok(Ok(()))
+        Ok(Ok(load.new))
     }
 }

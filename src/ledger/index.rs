@@ -6,7 +6,7 @@
 //! begin with the same eight bytes, so whoever follows a pointer asks the entry itself.
 
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{POINTER, Store};
 use ledger_format::evidence::Evidence;
 use ledger_format::rules::{Binding, Change, KeyRecord, View};
 use ledger_format::tree::leaf_hash;
@@ -14,6 +14,9 @@ use ledger_format::{Address, Body, EntryId, Kid, Manifest, PublicKey, Roles, Sta
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
+/// The key of a row without a value: table, tag, and index of an entry.
+pub(crate) type Pointer = [u8; POINTER];
 
 /// First byte of a row's key: what the row is about.
 #[derive(Clone, Copy)]
@@ -92,9 +95,9 @@ pub(crate) fn ref_tag(reference: &str) -> Tag {
 }
 
 /// A pointer to an entry.
-pub(crate) fn pointer(table: Table, tag: &Tag, index: u64) -> Row {
-    let [_, _, _, at @ ..] = index.to_be_bytes();
-    (key(table, &[tag, &at]), Vec::new())
+pub(crate) fn pointer(table: Table, tag: &Tag, index: u64) -> Pointer {
+    let ([a, b, c, d, e, f, g, h], [_, _, _, i, j, k, l, m]) = (*tag, index.to_be_bytes());
+    [table as u8, a, b, c, d, e, f, g, h, i, j, k, l, m]
 }
 
 /// Where a pointer leads to.
@@ -174,19 +177,20 @@ pub(crate) struct Documents {
     pub(crate) evidence: Vec<(Address, Evidence)>,
 }
 
-/// The rows that a statement adds, apart from those of [`change_rows`].
-pub(crate) fn statement_rows(index: u64, s: &Statement, documents: &Documents) -> Vec<Row> {
+/// The rows that a statement adds, apart from those of [`change_rows`]: their keys, since they have no values.
+pub(crate) fn pointers(index: u64, s: &Statement, documents: &Documents) -> Vec<Pointer> {
     let row = |table, tag: &Tag| pointer(table, tag, index);
-    let mut rows = vec![
+    let mut rows = Vec::with_capacity(8);
+    rows.extend([
         row(Table::Id, &tag(&s.id.0)),
         row(Table::Subject, &subject_tag(&s.subject())),
         row(Table::SignedBy, &signer_tag(&s.kid, &s.kind)),
-    ];
+    ]);
     rows.extend(named(&s.body, documents).map(|address| row(Table::Content, &tag(&address.0))));
     rows.extend(s.body.used().iter().map(|used| row(Table::RefUse, &ref_tag(&used.reference))));
     rows.extend(cited(&s.body).map(|id| row(Table::CitedBy, &tag(&id.0))));
     // Content may be named twice; each row counts once, so that an audit can tell how many there must be.
-    rows.sort();
+    rows.sort_unstable();
     rows.dedup();
     rows
 }
@@ -227,24 +231,8 @@ pub(crate) fn manifest_of(body: &Body) -> Option<Address> {
     .map(|descriptor| descriptor.blake3)
 }
 
-/// The rows that an accepted statement's changes write, but for those of keys; and the records of the keys that it
-/// changes, as they stand after it, given those before it.
-pub(crate) fn change_rows<V: View<Error = Error>>(
-    view: &V,
-    index: u64,
-    changes: &[Change],
-) -> Result<(Vec<Row>, Vec<KeyRecord>)> {
-    // A statement may change one key twice (it signs, and it ends): the records are changed first.
-    let mut state = ledger_format::rules::State::default();
-    for change in changes {
-        if let Change::Signed(kid, _) | Change::Revoke(kid, ..) = change
-            && !state.keys.contains_key(kid)
-            && let Some(record) = view.key(kid)?
-        {
-            state.keys.insert(*kid, record);
-        }
-        state.apply(change.clone());
-    }
+/// The rows that an accepted statement's changes write, but for those of keys.
+pub(crate) fn change_rows(index: u64, changes: &[Change]) -> Vec<Row> {
     let mut rows = Vec::new();
     for change in changes {
         match change {
@@ -255,7 +243,30 @@ pub(crate) fn change_rows<V: View<Error = Error>>(
             _ => {}
         }
     }
-    Ok((rows, state.keys.into_values().collect()))
+    rows
+}
+
+/// The records of the keys that an accepted statement changes, as they stand after it, given those before it.
+pub(crate) fn changed_keys<V: View<Error = Error>>(
+    view: &V,
+    changes: &[Change],
+) -> Result<Vec<(Kid, KeyRecord)>> {
+    let mut keys: Vec<(Kid, KeyRecord)> = Vec::new();
+    for change in changes {
+        match change {
+            Change::Enrol(record) => keys.push((record.key.kid(), KeyRecord::clone(record))),
+            // A statement may change one key twice: it signs, and it ends.
+            Change::Signed(kid, _) | Change::Revoke(kid, ..) => {
+                if !keys.iter().any(|(known, _)| known == kid) {
+                    keys.extend(view.key(kid)?.map(|record| (*kid, record)));
+                }
+                let changed = keys.iter_mut().filter(|(known, _)| known == kid);
+                changed.for_each(|(_, record)| record.apply(change));
+            }
+            _ => {}
+        }
+    }
+    Ok(keys)
 }
 
 pub(crate) fn ref_rows(reference: &str, content: &Address, index: u64) -> [Row; 2] {

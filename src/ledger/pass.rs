@@ -306,8 +306,8 @@ impl<'a> Pass<'a> {
         let manifest = self.check_contents(at, &statement)?;
         let evidence = self.foreign(at, &statement)?;
         if !matches!(self.rows, Rows::Unused) {
-            for row in index::statement_rows(at, &statement, &Documents { manifest, evidence }) {
-                self.row(row, at)?;
+            for pointer in index::pointers(at, &statement, &Documents { manifest, evidence }) {
+                self.row(&pointer, &[], at)?;
             }
         }
         Ok(true)
@@ -372,21 +372,20 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes one row that follows from the statements.
-    fn row(&mut self, row: index::Row, at: u64) -> Result<()> {
+    fn row(&mut self, key: &[u8], value: &[u8], at: u64) -> Result<()> {
         match &mut self.rows {
             Rows::Unused => return Ok(()),
             Rows::Sum(sum, secret) => {
-                sum.add(secret, &row.0, &row.1);
+                sum.add(secret, key, value);
                 return Ok(());
             }
             Rows::Collect(rows) => {
-                rows.push(row);
+                rows.push((key.to_vec(), value.to_vec()));
                 return Ok(());
             }
             Rows::LookUp { count } => *count += 1,
         }
-        if !self.has("index") && undamaged(self.store().index_get(&row.0))?.flatten().as_ref() != Some(&row.1)
-        {
+        if !self.has("index") && undamaged(self.store().index_get(key))?.flatten().as_deref() != Some(value) {
             let message = format!("entry {at}: the derived index does not agree with the statement");
             self.find(
                 "index",

@@ -2,27 +2,30 @@
 //! one commit.
 
 use super::append::{Author, Content, New, not_signed, refused};
-use super::index::{self, Documents, IndexView};
+use super::index::{self, Documents, IndexView, Pointer};
 use super::tiles::Grower;
 use super::versions::bases;
 use super::{Entry, Ledger};
 use crate::error::{Error, Result};
 use crate::store::{
-    Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, visit_over,
+    Batch, BlobState, Hash, Head, Outcome, Store, TileId, VisitRow, VisitStatement, is_pointer, visit_over,
 };
 use ledger_format::rules::{self, Binding, Change, KeyRecord, View};
 use ledger_format::{Address, Checkpoint, Draft, DraftError, EntryId, Kid, Signer, Statement};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
-/// The records of so many keys are held decoded.
-const KEYS: usize = 1024;
+/// Of so many keys and refs it is known what the index has of them.
+const KNOWN: usize = 1024;
 
 /// Where the next statement goes: the head that its author knows, and the keys as they stand there.
 pub(super) struct Tip {
     grower: Grower,
     /// Of those that were asked for.
     keys: BTreeMap<Kid, KeyRecord>,
+    /// What refs are bound to, of those that were asked for. It never changes.
+    refs: RefCell<BTreeMap<String, Address>>,
     /// The one in force, once it was asked for.
     checkpoint_key: Option<[u8; 32]>,
 }
@@ -35,17 +38,21 @@ impl Tip {
 
     /// That of a ledger without entries.
     pub(super) fn empty() -> Self {
-        Self { grower: Grower::default(), keys: BTreeMap::new(), checkpoint_key: None }
+        let (keys, refs) = (BTreeMap::new(), RefCell::default());
+        Self { grower: Grower::default(), keys, refs, checkpoint_key: None }
     }
 
     pub(super) fn head(&self) -> Head {
         self.grower.head()
     }
 
-    /// So that memory does not grow with all who ever signed.
+    /// So that memory does not grow with all who ever signed, and all that was used.
     fn forget(&mut self) {
-        if self.keys.len() > KEYS {
+        if self.keys.len() > KNOWN {
             self.keys.clear();
+        }
+        if self.refs.borrow().len() > KNOWN {
+            self.refs.take();
         }
     }
 }
@@ -57,6 +64,8 @@ pub(super) struct Pending {
     from: u64,
     statements: Vec<Vec<u8>>,
     index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Rows of the index that are new, in no order: few statements look for one of them.
+    pointers: Vec<Pointer>,
     /// Those that changed. Nearly each statement changes one, so their rows are written only once all are there.
     keys: BTreeMap<Kid, KeyRecord>,
     /// In the order in which they came, each with what it is likely to be like: a base comes first.
@@ -88,7 +97,11 @@ impl Pending {
         tip.forget();
         let head = tip.head();
         let unknown = ledger.unknown_contents(new, documents)?;
-        let view = Sight { store: Staged { base: &*ledger.store, below, top: self }, keys: &tip.keys };
+        let view = Sight {
+            store: Staged { base: &*ledger.store, below, top: self },
+            keys: &tip.keys,
+            refs: &tip.refs,
+        };
         let kid = Kid::of(&author.signer.public_key());
         let issuer = ledger.active(&kid, view.key(&kid)?)?.identity;
         let checkpoint_key = match tip.checkpoint_key {
@@ -126,10 +139,11 @@ impl Pending {
     fn put(&mut self, tip: &mut Tip, entry: &Entry, changes: &[Change], derived: Derived) {
         self.statements.push(entry.statement.bytes().to_vec());
         self.index.extend(derived.rows.into_iter().map(|(key, value)| (key, Some(value))));
+        self.pointers.extend(derived.pointers);
         self.erase.extend(changes.iter().filter_map(erased).map(|address| address.0));
-        for record in derived.keys {
-            tip.keys.insert(record.key.kid(), record.clone());
-            self.keys.insert(record.key.kid(), record);
+        for (kid, record) in derived.keys {
+            tip.keys.insert(kid, record.clone());
+            self.keys.insert(kid, record);
         }
         if changes.iter().any(|change| matches!(change, Change::CheckpointKey(_))) {
             tip.checkpoint_key = None;
@@ -174,13 +188,17 @@ impl Pending {
         let Sealed { tiles, root, checkpoint, contents } = sealed;
         let keys = self.keys.values().map(|record| index::key_row(record).map(|(key, row)| (key, Some(row))));
         let rows = self.index.iter().map(|(key, value)| Ok((key.clone(), value.clone())));
+        // A store takes rows faster that are in their order.
+        let mut pointers = self.pointers.clone();
+        pointers.sort_unstable();
+        let pointers = pointers.iter().map(|pointer| Ok((pointer.to_vec(), Some(Vec::new()))));
         Ok(Batch {
             expect: self.from,
             statements: self.statements.clone(),
             tiles,
             root,
             checkpoint,
-            index: keys.chain(rows).collect::<Result<_>>()?,
+            index: keys.chain(rows).chain(pointers).collect::<Result<_>>()?,
             blobs: contents.into_iter().map(|(new, base)| new.open(base)).collect(),
             erase: self.erase.clone(),
         })
@@ -205,7 +223,8 @@ fn erased(change: &Change) -> Option<Address> {
 /// What follows from one statement.
 struct Derived {
     rows: Vec<index::Row>,
-    keys: Vec<KeyRecord>,
+    pointers: Vec<Pointer>,
+    keys: Vec<(Kid, KeyRecord)>,
 }
 
 impl Derived {
@@ -215,10 +234,9 @@ impl Derived {
         changes: &[Change],
         documents: &Documents,
     ) -> Result<Self> {
-        let mut rows = index::statement_rows(entry.index, &entry.statement, documents);
-        let (changed, keys) = index::change_rows(view, entry.index, changes)?;
-        rows.extend(changed);
-        Ok(Self { rows, keys })
+        let pointers = index::pointers(entry.index, &entry.statement, documents);
+        let (rows, keys) = (index::change_rows(entry.index, changes), index::changed_keys(view, changes)?);
+        Ok(Self { rows, pointers, keys })
     }
 }
 
@@ -226,6 +244,7 @@ impl Derived {
 struct Sight<'a> {
     store: Staged<'a>,
     keys: &'a BTreeMap<Kid, KeyRecord>,
+    refs: &'a RefCell<BTreeMap<String, Address>>,
 }
 
 impl View for Sight<'_> {
@@ -240,7 +259,14 @@ impl View for Sight<'_> {
     }
 
     fn binding(&self, reference: &str) -> Result<Binding> {
-        IndexView(&self.store).binding(reference)
+        if let Some(content) = self.refs.borrow().get(reference) {
+            return Ok(Binding::To(*content));
+        }
+        let binding = IndexView(&self.store).binding(reference)?;
+        if let Binding::To(content) = binding {
+            self.refs.borrow_mut().insert(reference.to_owned(), content);
+        }
+        Ok(binding)
     }
 
     fn cited(&self, id: &EntryId) -> Result<Option<(u64, Option<String>)>> {
@@ -307,8 +333,10 @@ impl Store for Staged<'_> {
     }
 
     fn index_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let pointed = || self.layers().any(|layer| layer.pointers.iter().any(|pointer| pointer == key));
         match self.layers().find_map(|layer| layer.index.get(key)) {
             Some(value) => Ok(value.clone()),
+            None if is_pointer(key) && pointed() => Ok(Some(Vec::new())),
             None => self.base.index_get(key),
         }
     }
@@ -319,6 +347,12 @@ impl Store for Staged<'_> {
             let rows = layer.index.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
             for (key, value) in rows.take_while(|(key, _)| key.starts_with(prefix)) {
                 changed.entry(key).or_insert(value.as_deref());
+            }
+            if is_pointer(prefix) || prefix.is_empty() {
+                let found = layer.pointers.iter().filter(|pointer| pointer.starts_with(prefix));
+                for pointer in found {
+                    changed.entry(pointer).or_insert(Some(&[]));
+                }
             }
         }
         let base = self.base;

@@ -262,8 +262,7 @@ impl Ledger {
         let mut tip = Tip::of(&*self.store, head)?;
         let mut pending = Pending::on(head);
         let entry = pending.add(self, None, &mut tip, author, new, documents)?;
-        let log_key = new.next_log_key.as_deref().unwrap_or(author.log_key);
-        let sealed = pending.seal(&mut tip, log_key, (self.name(), self.id()))?;
+        let sealed = pending.seal(&mut tip, new.log_key(author), (self.name(), self.id()))?;
         let batch = pending.batch(sealed)?;
         match self.store.commit(batch) {
             Ok(Outcome::Done) => Ok(Some(entry)),

@@ -33,7 +33,7 @@ pub(super) fn advance(current: Option<Head>, batch: &Batch<'_>) -> Result<Result
 }
 
 /// Whether the index keeps this key among the pointers.
-pub(super) fn is_pointer(key: &[u8]) -> bool {
+pub(crate) fn is_pointer(key: &[u8]) -> bool {
     key.first().is_some_and(|first| *first >= 0x80)
 }
 

@@ -31,6 +31,7 @@ pub(crate) mod nodes;
 pub(crate) mod published;
 mod redb;
 
+pub(crate) use batch::is_pointer;
 pub use contain::{contained, install_quiet_panic_hook};
 #[cfg(test)]
 pub(crate) use contract::dump;

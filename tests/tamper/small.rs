@@ -78,7 +78,7 @@ pub(crate) fn run(cited: &Entry) -> New {
 }
 
 pub(crate) fn key_change(about: &SigningKey, change: KeyChange, next: Option<SigningKey>) -> New {
-    let next_log_key = next.map(|key| Box::new(key) as Box<dyn Signer>);
+    let next_log_key = next.map(|key| Box::new(key) as Box<dyn Signer + Send>);
     New {
         name: hex::encode(public(about).kid().0),
         body: Body::Key(change),

@@ -32,8 +32,8 @@ impl Pass<'_> {
             if self.report.from > 0 {
                 return self.compare_state(rows);
             }
-            for row in rows {
-                self.row(row, self.head.size)?;
+            for (key, value) in rows {
+                self.row(&key, &value, self.head.size)?;
             }
             if let Rows::LookUp { count } = self.rows {
                 self.count_rows(count)?;

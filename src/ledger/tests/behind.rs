@@ -92,7 +92,7 @@ fn with_runs() -> (Book, EntryId) {
 }
 
 fn id_row(id: &EntryId, at: u64) -> Vec<u8> {
-    index::pointer(Table::Id, &index::tag(&id.0), at).0
+    index::pointer(Table::Id, &index::tag(&id.0), at).to_vec()
 }
 
 fn found(report: &Report) -> Vec<(&'static str, Option<u64>)> {
