@@ -85,20 +85,30 @@ impl World {
         if let Some(made) = self.made.borrow().get(&(entries, signers)) {
             return made.clone();
         }
-        let name = format!("{entries}-{}", plan.signers);
-        let made = self.project(&name);
+        let made = self.grown(&format!("{entries}-{}", plan.signers), &plan, entries);
+        self.made.borrow_mut().insert((entries, signers), made.clone());
+        made
+    }
+
+    /// A ledger of so many entries for one job alone, which may append as many as it likes.
+    pub(super) fn own(&self, job: &str, entries: u64) -> Made {
+        let name = format!("{job}-{entries}");
+        let _ = std::fs::remove_dir_all(self.folder.join(&name));
+        self.grown(&name, &PLAN, entries)
+    }
+
+    fn grown(&self, name: &str, plan: &Plan, entries: u64) -> Made {
+        let made = self.project(name);
         let done = made.project.with_file_name("done");
         if !done.exists() {
             eprintln!("making a ledger of {entries} entries, {} signers …", plan.signers);
             let began = Instant::now();
             made::found(&made.ledger);
-            made::grow(&made.ledger, &plan, entries);
+            made::grow(&made.ledger, plan, entries);
             std::fs::write(done, "").unwrap();
             eprintln!("  made in {:.0} s", began.elapsed().as_secs_f64());
         }
-        let made = Made { plan, ..made };
-        self.made.borrow_mut().insert((entries, signers), made.clone());
-        made
+        Made { plan: *plan, ..made }
     }
 
     /// A project without a ledger; nothing happens when it is there.

@@ -59,7 +59,7 @@ impl Bare {
 /// One durable append beside one signature and one bare two-phase commit, in turns, and its fsyncs.
 pub(super) fn append(world: &World) -> Answer {
     let mut answer = Answer::default();
-    let made = world.ledger(BEFORE.min(world.entries), 1);
+    let made = world.own("append", BEFORE.min(world.entries));
     let signed = Signed::of(&made);
     let inputs: Vec<&[u8]> = signed.inputs().collect();
     let (signer, log_key) = made::keys();
@@ -145,7 +145,7 @@ fn sessions(plan: &Plan, first: u64, count: u64) -> Vec<New> {
 /// Many statements in few commits beside their signatures alone, by one thread.
 pub(super) fn bulk(world: &World) -> Answer {
     let mut answer = Answer::default();
-    let made = world.ledger(BEFORE.min(world.entries), 1);
+    let made = world.own("bulk", BEFORE.min(world.entries));
     let count = world.entries.min(20_000);
     let signed = Signed::of(&made);
     let inputs: Vec<&[u8]> = signed.inputs().collect();
@@ -183,7 +183,7 @@ pub(super) fn append_all(ledger: &Ledger, author: &Author<'_>, new: impl Iterato
 pub(super) fn group(world: &World) -> Answer {
     const WRITERS: u64 = 16;
     let mut answer = Answer::default();
-    let made = world.ledger(BEFORE.min(world.entries), 1);
+    let made = world.own("group", BEFORE.min(world.entries));
     let ledger = made::open(&made.ledger, Access::Write);
     let prompts = made.plan.prompts();
     let each = 25;

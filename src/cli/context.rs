@@ -575,7 +575,7 @@ impl<'a> Context<'a> {
         let log_key = self.log_key(ledger)?;
         let author = Author { signer: &*key.signer, log_key: &log_key, time: self.now()? };
         let mut entries = Vec::with_capacity(new.len());
-        ledger.append_all(&author, &mut new.into_iter().map(Ok), &mut |entry| entries.push(entry))?;
+        ledger.append_all(&author, &mut new.into_iter().map(Ok), &mut |entry| entries.push(entry.clone()))?;
         self.pin(ledger).map_err(|e| e.hint(format!("{} entries were recorded", entries.len())))?;
         Ok(entries)
     }

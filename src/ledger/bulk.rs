@@ -66,7 +66,7 @@ impl Ledger {
         &self,
         author: &Author<'_>,
         all: &mut dyn Iterator<Item = Result<New>>,
-        stored: &mut dyn FnMut(Entry),
+        stored: &mut dyn FnMut(&Entry),
     ) -> Result<()> {
         self.append_in(STATEMENTS, author, all, stored)
     }
@@ -77,14 +77,14 @@ impl Ledger {
         at_once: usize,
         author: &Author<'_>,
         all: &mut dyn Iterator<Item = Result<New>>,
-        stored: &mut dyn FnMut(Entry),
+        stored: &mut dyn FnMut(&Entry),
     ) -> Result<()> {
         let mut source = Source { at_once, again: VecDeque::new(), rest: all, failed: None };
         let _alone = self.queue.alone();
         let mut lost = 0;
         while lost < ATTEMPTS {
             lost += 1;
-            let mut told = |entry| {
+            let mut told = |entry: &Entry| {
                 lost = 0;
                 stored(entry);
             };
@@ -101,7 +101,7 @@ impl Ledger {
         scope: &'scope Scope<'scope, 'env>,
         author: &Author<'_>,
         source: &mut Source<'_>,
-        stored: &mut dyn FnMut(Entry),
+        stored: &mut dyn FnMut(&Entry),
     ) -> Result<bool> {
         let head = self.head()?;
         let mut tip = match Tip::of(&*self.store, head) {
@@ -193,8 +193,8 @@ impl Ledger {
     fn land(
         &self,
         flight: Flight<'_>,
-        stored: &mut dyn FnMut(Entry),
-    ) -> Result<Result<VecDeque<New>, VecDeque<New>>> {
+        stored: &mut dyn FnMut(&Entry),
+    ) -> Result<Result<Load, VecDeque<New>>> {
         let Flight { outcome, load, .. } = flight;
         let outcome = outcome.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match outcome {
@@ -204,7 +204,7 @@ impl Ledger {
             Err(_) if load.entries.last().is_some_and(|entry| self.holds(entry)) => {}
             Err(error) => return Err(load.new.iter().fold(error, name_file)),
         }
-        load.entries.into_iter().for_each(stored);
-        Ok(Ok(load.new))
+        load.entries.iter().for_each(stored);
+        Ok(Ok(load))
     }
 }

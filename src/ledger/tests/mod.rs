@@ -149,7 +149,7 @@ impl Book {
     fn append_in(&self, at_once: usize, signer: &SigningKey, all: Vec<New>) -> (Vec<Entry>, Option<Error>) {
         let author = Author { signer, log_key: &self.log_key, time: 1_700_000_000 };
         let mut stored = Vec::new();
-        let mut told = |entry| stored.push(entry);
+        let mut told = |entry: &Entry| stored.push(entry.clone());
         let ended = self.ledger.append_in(at_once, &author, &mut all.into_iter().map(Ok), &mut told);
         (stored, ended.err())
     }
