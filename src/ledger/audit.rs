@@ -135,7 +135,7 @@ impl Bounds {
     /// What is good for this machine.
     pub(super) fn usual() -> Self {
         let workers = std::thread::available_parallelism().map_or(0, |cores| cores.get() - 1);
-        Self { contents: 4096, pending: 1 << 17, hashes: 1024, workers }
+        Self { contents: 4096, pending: 1 << 16, hashes: 1024, workers }
     }
 }
 

@@ -10,9 +10,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// At most so many statements go into one commit,
-const STATEMENTS: usize = 2048;
-/// and no more once their contents have so many bytes.
+/// At most so many statements go into one commit: in a large ledger each commit changes many pages.
+const STATEMENTS: usize = 8192;
+
+/// In a small one fewer do, an n-th of it, but not less than so many: the first are signed while nothing is stored, and
+/// the last stored while nothing is signed.
+const PART: u64 = 32;
+const FEWEST: usize = 2048;
+
+/// And no more do once their contents have so many bytes.
 const CONTENTS: u64 = 16 << 20;
 
 /// A commit on its way.
@@ -54,7 +60,7 @@ impl Source<'_> {
 }
 
 impl Ledger {
-    /// Appends many statements of one author, in their order, in commits of up to 2,048 statements or 16 MiB of
+    /// Appends many statements of one author, in their order, in commits of up to 8,192 statements or 16 MiB of
     /// content. Each statement is judged and signed on top of those before it, exactly as [`Self::append`] does;
     /// `stored` hears of it once it is durable. What goes into one commit is stored as a whole or not at all. Other
     /// threads that append through this ledger wait until the end, so neither `all` nor `stored` may do so.
@@ -166,8 +172,9 @@ impl Ledger {
         pending: &mut Pending,
         load: &mut Load,
     ) -> Result<()> {
-        let mut size = 0_u64;
-        while load.entries.len() < source.at_once && size < CONTENTS {
+        let part = usize::try_from(tip.head().size / PART).unwrap_or(usize::MAX);
+        let (at_once, mut size) = (source.at_once.min(part.max(FEWEST)), 0_u64);
+        while load.entries.len() < at_once && size < CONTENTS {
             let Some(new) = source.next() else {
                 load.last = true;
                 break;
