@@ -160,7 +160,7 @@ impl<'a> Contents<'a> {
     /// Stores a content that is not here yet: into `row`, if it is small.
     pub(super) fn store_beside(
         &mut self,
-        mut blob: NewBlob<'_>,
+        blob: NewBlob<'_>,
         recent: &mut Recent,
         row: &mut Row,
     ) -> Result<()> {
@@ -170,14 +170,10 @@ impl<'a> Contents<'a> {
         if !is_small(blob.size) {
             return self.store_new(blob);
         }
-        let mut content = Vec::new();
-        blob.source = Box::new(Outside(blob.source));
-        pour(&mut blob, CHUNK, |piece| {
-            content.extend_from_slice(piece);
-            Ok(())
-        })?;
-        row.content(&blob.address, &content);
-        recent.contents.insert(blob.address, content);
+        let address = blob.address;
+        let content = in_memory(&mut outside_source(blob), frame::SMALLEST)?;
+        row.content(&address, &content);
+        recent.contents.insert(address, content);
         Ok(())
     }
 
@@ -198,16 +194,12 @@ impl<'a> Contents<'a> {
         }
     }
 
-    fn store_new(&mut self, mut blob: NewBlob<'_>) -> Result<()> {
+    fn store_new(&mut self, blob: NewBlob<'_>) -> Result<()> {
         let address = blob.address;
-        blob.source = Box::new(Outside(blob.source));
+        let mut blob = outside_source(blob);
         let base = blob.base.filter(|base| *base != address && blob.size <= frame::LARGEST as u64);
         let Some(base) = base else { return self.store_whole(&mut blob) };
-        let mut content = Vec::new();
-        pour(&mut blob, frame::LARGEST, |piece| {
-            content.extend_from_slice(piece);
-            Ok(())
-        })?;
+        let content = in_memory(&mut blob, frame::LARGEST)?;
         if self.pack(&address, &content, &base)? {
             return Ok(());
         }
@@ -296,6 +288,20 @@ impl<'a> Contents<'a> {
         self.packed.insert(address, (chain, at, size)).map_err(fault(self.path))?;
         Ok(())
     }
+}
+
+fn outside_source(blob: NewBlob<'_>) -> NewBlob<'_> {
+    NewBlob { source: Box::new(Outside(blob.source)), ..blob }
+}
+
+/// The bytes of a content that has at most so many.
+fn in_memory(blob: &mut NewBlob<'_>, most: usize) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    pour(blob, most, |piece| {
+        content.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(content)
 }
 
 /// A source is the caller's code, so its panics are not the engine's.

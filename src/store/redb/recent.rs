@@ -69,8 +69,7 @@ impl Memo {
         table: &impl ReadableTable<u64, &'static [u8]>,
         path: &Path,
     ) -> Result<Arc<Recent>> {
-        let kept = self.lock().clone();
-        let recent = Recent::of(kept, table, path)?;
+        let recent = self.take(table, path)?;
         self.keep(Arc::clone(&recent));
         Ok(recent)
     }
