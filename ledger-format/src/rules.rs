@@ -31,6 +31,12 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// Whether it may enrol others.
+    #[must_use]
+    pub fn is_active_admin(&self) -> bool {
+        self.roles.admin && self.revoked.is_none()
+    }
+
     /// Takes in a change of this key.
     pub fn apply(&mut self, change: &Change) {
         match change {
@@ -442,7 +448,7 @@ impl State {
     /// How many admin keys are active.
     #[must_use]
     pub fn active_admins(&self) -> u64 {
-        self.keys.values().filter(|key| key.roles.admin && key.revoked.is_none()).count() as u64
+        self.keys.values().filter(|key| key.is_active_admin()).count() as u64
     }
 }
 

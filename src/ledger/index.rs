@@ -350,11 +350,6 @@ pub(crate) fn key_records(store: &dyn Store) -> Result<Vec<KeyRecord>> {
     Ok(records)
 }
 
-/// How many may enrol others.
-pub(crate) fn active_admins(records: &[KeyRecord]) -> u64 {
-    records.iter().filter(|key| key.roles.admin && key.revoked.is_none()).count() as u64
-}
-
 /// The index of the snapshot of this name. A statement of another version takes no name.
 pub(crate) fn snapshot(store: &dyn Store, name: &str) -> Result<Option<u64>> {
     for at in candidates(store, Table::Subject, &subject_tag(&format!("snapshot/{name}")))? {
@@ -392,7 +387,7 @@ impl View for IndexView<'_> {
     }
 
     fn active_admins(&self) -> Result<u64> {
-        key_records(self.0).map(|records| active_admins(&records))
+        Ok(key_records(self.0)?.iter().filter(|key| key.is_active_admin()).count() as u64)
     }
 
     fn signed_checkpoints(&self, kid: &Kid) -> Result<bool> {
