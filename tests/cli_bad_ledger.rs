@@ -98,11 +98,11 @@ fn edit_meta(path: &Path, key: &str, value: &[u8]) {
 #[test]
 fn another_store_format_is_named() {
     let world = World::with_session();
-    edit_meta(&world.ledger(), "format", &4_u32.to_be_bytes());
-    all_refuse(&world, 1, &["was written by a newer promptos (store format 4", "upgrade promptos"]);
-    edit_meta(&world.ledger(), "format", &2_u32.to_be_bytes());
-    all_refuse(&world, 1, &["was written by an older promptos (store format 2", "doctor --rescue"]);
+    edit_meta(&world.ledger(), "format", &5_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by a newer promptos (store format 5", "upgrade promptos"]);
     edit_meta(&world.ledger(), "format", &3_u32.to_be_bytes());
+    all_refuse(&world, 1, &["was written by an older promptos (store format 3", "doctor --rescue"]);
+    edit_meta(&world.ledger(), "format", &4_u32.to_be_bytes());
     assert_eq!(world.verified(), 2);
 }
 
@@ -378,7 +378,7 @@ fn what_is_changed_in_the_file_is_named_by_its_code() {
                 t.insert(1, bytes.as_slice()).unwrap();
             });
         }),
-        ("tree", &|w| edit(w, TILES, |t| drop(t.insert((255, 0, 0), &[7; 64][..]).unwrap()))),
+        ("tree", &|w| edit(w, TILES, |t| drop(t.insert(255 << 56, &[7; 64][..]).unwrap()))),
         ("checkpoint", &|w| edit_meta(&w.ledger(), "checkpoint", b"not signed\n")),
         ("index", &|w| {
             edit(w, INDEX, |t| {
@@ -391,10 +391,9 @@ fn what_is_changed_in_the_file_is_named_by_its_code() {
         ("altered-content", &|w| {
             edit(w, CHUNKS, |t| {
                 let row = t.first().unwrap().unwrap();
-                let ((address, number), value) = (row.0.value(), flip(row.1.value()));
-                let address = *address;
+                let (key, value) = (row.0.value().to_vec(), flip(row.1.value()));
                 drop(row);
-                t.insert((&address, number), value.as_slice()).unwrap();
+                t.insert(key.as_slice(), value.as_slice()).unwrap();
             });
         }),
     ];

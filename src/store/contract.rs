@@ -191,7 +191,7 @@ fn statements_and_scans(store: &dyn Store) {
 
 fn tiles(store: &dyn Store) {
     let partial = TileId { level: 0, index: 0 };
-    let far = TileId { level: 7, index: u64::MAX };
+    let far = TileId { level: 7, index: (1 << 48) - 1 };
     let mut next = batch(1, &[b"a"]);
     next.tiles = vec![(partial, vec![1; 32]), (far, vec![2; 256 * 32])];
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
@@ -200,8 +200,8 @@ fn tiles(store: &dyn Store) {
     assert_eq!(store.commit(next).unwrap(), Outcome::Done);
     assert_eq!(store.tile(partial).unwrap(), Some(vec![3; 64]));
     assert_eq!(store.tile(far).unwrap(), Some(vec![2; 256 * 32]));
-    for id in [TileId { level: 1, index: 0 }, TileId { level: 0, index: 1 }, TileId { level: 255, index: 0 }]
-    {
+    for (level, index) in [(1, 0), (0, 1), (255, 0), (7, 1 << 48), (0, u64::MAX)] {
+        let id = TileId { level, index };
         assert_eq!(store.tile(id).unwrap(), None);
     }
 }

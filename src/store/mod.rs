@@ -79,7 +79,8 @@ pub struct Batch<'a> {
     pub expect: u64,
     /// Statements for the indexes `expect..expect + statements.len()`.
     pub statements: Vec<Vec<u8>>,
-    /// Tiles to write whole (1 to 256 hashes of 32 bytes each), replacing partial ones.
+    /// Tiles to write whole (1 to 256 hashes of 32 bytes each), replacing partial ones. Places are below `2^48`, which no
+    /// ledger comes to.
     pub tiles: Vec<(TileId, Vec<u8>)>,
     /// Root of the tree after this batch; its size is `expect + statements.len()`.
     pub root: Hash,

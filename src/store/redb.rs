@@ -33,45 +33,51 @@ use place::Place;
 use recent::{Memo, Recent};
 use snapshot::Snapshot;
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the tables below mean. A file with another number is refused.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
+
+// The engine is compiled anew for each kind of row, some 50 KB of program a time, so there are five kinds for nine tables.
 
 /// `format` (u32), `head` (u64 size, 32-byte root), `checkpoint`, and `unscrubbed` while erased bytes may be left;
 /// numbers are big-endian.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
-/// A tile's pieces of [`PIECE`] bytes (the last may be shorter), by level, index and number. The levels count down from
-/// 255: the engine fills pages only where a table ends, and that is where the lowest level grows.
-const TILES: TableDefinition<(u8, u64, u8), &[u8]> = TableDefinition::new("tiles");
+/// A tile's pieces of [`PIECE`] bytes (the last may be shorter), by their [`pieces`].
+const TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("tiles");
 /// What of the index is no pointer.
 const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
 /// Keys of the index that begin with a byte of 128 or more.
 const POINTERS: TableDefinition<&[u8; POINTER], ()> = TableDefinition::new("pointers");
-/// A blob's length; `None` for an erased one.
-const BLOBS: TableDefinition<&Hash, Option<u64>> = TableDefinition::new("blobs");
-/// A blob's pieces of [`CHUNK`] bytes (the last may be shorter), by address and number.
-const CHUNKS: TableDefinition<(&Hash, u32), &[u8]> = TableDefinition::new("chunks");
-
-/// Of a packed content the chain, its place in that, and its length. It is in no other table.
-const PACKED: TableDefinition<&Hash, (u32, u32, u32)> = TableDefinition::new("packed");
-/// By chain and place: what a content does not share with an earlier version (`frame.rs`).
-const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames");
+/// How a content is stored (`contents.rs`).
+const CONTENTS: TableDefinition<&Hash, (u32, u32, u32)> = TableDefinition::new("contents");
+/// A whole content's pieces of [`CHUNK`] bytes (the last may be shorter), by address and number (u32, big-endian).
+const CHUNKS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chunks");
+/// By chain and place, 32 bits each: what a packed content does not share with an earlier version (`frame.rs`).
+const FRAMES: TableDefinition<u64, &[u8]> = TableDefinition::new("frames");
 
 /// By the number of its first statement: what a commit put into none of the tables above yet (`recent.rs`).
 const RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("recent");
 
-/// The engine gives a row pages of a power of two; a full piece with its key and lengths (44 bytes) fills one of
+/// The engine gives a row pages of a power of two; a full piece with its key and lengths (48 bytes) fills one of
 /// 64 KiB, and 64 bytes more would take twice that. A blob of 64 MiB makes a file of 64.3 MiB.
 const CHUNK: usize = 65_536 - 64;
 
 /// Seven pieces fill a page; a whole tile would take one of 16 KiB, to be written anew with every statement.
 const PIECE: usize = 16 * 32;
+
+/// The keys of a tile's pieces, of which the first is the first piece's: 255 less the level in eight bits, the tile's
+/// place in 48, the piece's number in eight. The engine fills pages only where a table ends, and there the lowest level
+/// grows. `None` for a tile that no ledger is large enough to have.
+fn pieces(TileId { level, index }: TileId) -> Option<RangeInclusive<u64>> {
+    let row = u64::from(u8::MAX - level) << 56 | index.checked_mul(256).filter(|index| index >> 56 == 0)?;
+    Some(row..=row | 255)
+}
 
 /// The engine's default of 1 GiB makes a scan of a large ledger both slower and 40 times heavier.
 const CACHE: usize = 8 << 20;

@@ -12,13 +12,12 @@ use std::time::Duration;
 // The tables of a ledger file.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 pub(crate) const STATEMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("statements");
-pub(crate) const TILES: TableDefinition<(u8, u64, u8), &[u8]> = TableDefinition::new("tiles");
+pub(crate) const TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("tiles");
 pub(crate) const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new("index");
 pub(crate) const POINTERS: TableDefinition<&[u8; 14], ()> = TableDefinition::new("pointers");
-pub(crate) const BLOBS: TableDefinition<&[u8; 32], Option<u64>> = TableDefinition::new("blobs");
-pub(crate) const CHUNKS: TableDefinition<(&[u8; 32], u32), &[u8]> = TableDefinition::new("chunks");
-const PACKED: TableDefinition<&[u8; 32], (u32, u32, u32)> = TableDefinition::new("packed");
-const FRAMES: TableDefinition<(u32, u32), &[u8]> = TableDefinition::new("frames");
+const CONTENTS: TableDefinition<&[u8; 32], (u32, u32, u32)> = TableDefinition::new("contents");
+pub(crate) const CHUNKS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("chunks");
+const FRAMES: TableDefinition<u64, &[u8]> = TableDefinition::new("frames");
 const RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("recent");
 
 /// A session log of PromptOS, as old versions wrote it.
@@ -155,9 +154,8 @@ pub(crate) fn dump(path: &Path) -> Option<Vec<u8>> {
         add(rows(&read, TILES));
         add(rows(&read, INDEX));
         add(rows(&read, POINTERS));
-        add(rows(&read, BLOBS));
+        add(rows(&read, CONTENTS));
         add(rows(&read, CHUNKS));
-        add(rows(&read, PACKED));
         add(rows(&read, FRAMES));
         add(rows(&read, RECENT));
         Some(text.into_bytes())

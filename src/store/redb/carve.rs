@@ -1,7 +1,7 @@
 //! What a ledger file still holds when the engine cannot be relied on: every byte of it is looked at. Whatever is
 //! found is a guess until its hash or signature says otherwise.
 
-use super::contents::{DEEPEST, Place};
+use super::contents::{DEEPEST, Place, frame_place};
 use super::fault;
 use super::frame::Frame;
 use super::recent;
@@ -20,7 +20,7 @@ const LARGEST: usize = 65_536;
 const WINDOW: usize = 1 << 20;
 /// Address and number of a piece.
 const PIECE_KEY: usize = 36;
-/// Chain and place of a frame.
+/// Chain and place of a frame, or the number of a row of what was written last.
 const FRAME_KEY: usize = 8;
 /// What every zstd frame begins with.
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -93,24 +93,25 @@ impl Carved {
 
     /// Takes the rows from what may be a leaf page of a table of contents.
     fn leaf(&mut self, at: u64, page: &[u8]) {
-        for (key, spot, _) in rows::<PIECE_KEY>(page).take_while(|(_, (_, size), _)| *size <= CHUNK) {
+        for (key, spot, _) in rows::<PIECE_KEY>(page, true).take_while(|(_, (_, size), _)| *size <= CHUNK) {
             let number = key
                 .split_first_chunk::<32>()
                 .and_then(|(address, rest)| Some((*address, *rest.first_chunk()?)));
             if let Some((address, number)) = number {
                 let piece = (at + spot.0, spot.1);
-                self.pieces.entry((address, u32::from_le_bytes(number))).or_default().push(piece);
+                self.pieces.entry((address, u32::from_be_bytes(number))).or_default().push(piece);
             }
         }
         // Frames, or what was written last: keys of both have as many bytes.
-        for (key, spot, value) in rows::<FRAME_KEY>(page) {
+        for (key, spot, value) in rows::<FRAME_KEY>(page, false) {
             for (address, from, length) in recent::contents(value) {
                 self.pieces.entry((address, 0)).or_default().push((at + spot.0 + from as u64, length));
             }
-            let [a, b, c, d, e, f, g, h] = *key;
             if Frame::parse(value).is_some_and(|frame| frame.starts_with(ZSTD)) {
-                let place = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
-                self.frames.entry(place).or_default().push((at + spot.0, spot.1));
+                self.frames
+                    .entry(frame_place(u64::from_le_bytes(*key)))
+                    .or_default()
+                    .push((at + spot.0, spot.1));
             }
         }
     }
@@ -222,18 +223,28 @@ impl Carved {
     }
 }
 
-/// The rows of what may be a leaf page with keys of `KEY` bytes: type, count, ends of values, keys, values. Each with where
-/// in the page its value is. It ends where the page does not go on as such a page would.
-fn rows<const KEY: usize>(page: &[u8]) -> impl Iterator<Item = (&[u8; KEY], Spot, &[u8])> {
+/// The rows of what may be a leaf page with keys of `KEY` bytes: type, count, ends of keys if the page has them, ends of
+/// values, keys, values. Each with where in the page its value is. It ends where the page does not go on as such a page
+/// would.
+fn rows<const KEY: usize>(
+    page: &[u8],
+    ends_of_keys: bool,
+) -> impl Iterator<Item = (&[u8; KEY], Spot, &[u8])> {
     let count = match page.first_chunk() {
         Some([1, _, low, high]) => usize::from(u16::from_le_bytes([*low, *high])),
         _ => 0,
     };
-    let keys = 4 + 4 * count;
+    let ends = if ends_of_keys { 4 + 4 * count } else { 4 };
+    let keys = ends + 4 * count;
     let mut from = keys + KEY * count;
+    let end = |at: usize| Some(u32::from_le_bytes(*page.get(at..)?.first_chunk()?) as usize);
     (0..count).map_while(move |n| {
-        let end = page.get(4 + 4 * n..)?.first_chunk().map(|end| u32::from_le_bytes(*end) as usize)?;
-        let key = page.get(keys + KEY * n..)?.first_chunk()?;
+        let key = keys + KEY * n;
+        if ends_of_keys && end(4 + 4 * n) != Some(key + KEY) {
+            return None;
+        }
+        let end = end(ends + 4 * n)?;
+        let key = page.get(key..)?.first_chunk()?;
         let value = page.get(from..end).filter(|value| !value.is_empty())?;
         let spot = (from as u64, value.len());
         from = end;

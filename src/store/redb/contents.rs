@@ -26,18 +26,82 @@ const STRIDE: u32 = 48;
 /// away takes eleven times as long to read as what stands on none.
 pub(super) const DEEPEST: usize = 56;
 
+/// How a content is stored: a row of the table of contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    Erased,
+    /// In pieces, of so many bytes.
+    Whole(u64),
+    /// In a frame, of so many bytes when it is unpacked.
+    Packed(Place, u32),
+}
+
+/// In the place of a chain; then the length follows as two halves.
+const WHOLE: u32 = u32::MAX;
+/// In the place of a chain.
+const ERASED: u32 = WHOLE - 1;
+
+impl Stored {
+    pub(super) fn read((chain, a, b): (u32, u32, u32)) -> Self {
+        match chain {
+            WHOLE => Self::Whole(u64::from(a) << 32 | u64::from(b)),
+            ERASED => Self::Erased,
+            chain => Self::Packed((chain, a), b),
+        }
+    }
+
+    pub(super) fn row(self) -> (u32, u32, u32) {
+        match self {
+            Self::Whole(size) => (WHOLE, (size >> 32) as u32, size as u32),
+            Self::Erased => (ERASED, 0, 0),
+            Self::Packed((chain, at), size) => (chain, at, size),
+        }
+    }
+
+    pub(super) fn state(self) -> BlobState {
+        match self {
+            Self::Erased => BlobState::Erased,
+            Self::Whole(size) => BlobState::Present(size),
+            Self::Packed(_, size) => BlobState::Present(size.into()),
+        }
+    }
+}
+
+/// The key of a piece of a whole content.
+pub(super) fn chunk(address: &Hash, number: u32) -> [u8; 36] {
+    let mut key = [0; 36];
+    let bytes = address.iter().copied().chain(number.to_be_bytes());
+    key.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+    key
+}
+
+/// The keys of all pieces.
+fn chunks(address: &Hash) -> [[u8; 36]; 2] {
+    [chunk(address, 0), chunk(address, u32::MAX)]
+}
+
+/// The key of a frame.
+pub(super) fn frame_key((chain, at): Place) -> u64 {
+    u64::from(chain) << 32 | u64::from(at)
+}
+
+/// Chain and place.
+pub(super) fn frame_place(key: u64) -> Place {
+    ((key >> 32) as u32, key as u32)
+}
+
 /// The frames from a place on to one that stands on none, each with its place.
 type Line<'a> = Vec<(u32, AccessGuard<'a, &'static [u8]>)>;
 
 /// Follows a content to what it stands on. `None`: a frame is missing or malformed, or there are too many.
 fn line<'a>(
-    frames: &'a impl ReadableTable<Place, &'static [u8]>,
+    frames: &'a impl ReadableTable<u64, &'static [u8]>,
     path: &Path,
     (chain, mut at): Place,
 ) -> Result<Option<Line<'a>>> {
     let mut line = Line::new();
     while line.len() <= DEEPEST {
-        let Some(row) = frames.get((chain, at)).map_err(fault(path))? else { return Ok(None) };
+        let Some(row) = frames.get(frame_key((chain, at))).map_err(fault(path))? else { return Ok(None) };
         let back = Frame::parse(row.value()).map(|frame| frame.back);
         line.push((at, row));
         match back {
@@ -64,7 +128,7 @@ fn decode(line: &[(u32, AccessGuard<'_, &'static [u8]>)]) -> Option<Vec<u8>> {
 
 /// A packed content; `None` when the frames on the way to it are damaged.
 pub(super) fn unpack(
-    frames: &impl ReadableTable<Place, &'static [u8]>,
+    frames: &impl ReadableTable<u64, &'static [u8]>,
     path: &Path,
     place: Place,
 ) -> Result<Option<Vec<u8>>> {
@@ -74,19 +138,17 @@ pub(super) fn unpack(
 /// The tables of contents, being changed.
 pub(super) struct Contents<'a> {
     path: &'a Path,
-    blobs: Table<'a, &'static Hash, Option<u64>>,
-    chunks: Table<'a, (&'static Hash, u32), &'static [u8]>,
-    packed: Table<'a, &'static Hash, (u32, u32, u32)>,
-    frames: Table<'a, Place, &'static [u8]>,
+    contents: Table<'a, &'static Hash, (u32, u32, u32)>,
+    chunks: Table<'a, &'static [u8], &'static [u8]>,
+    frames: Table<'a, u64, &'static [u8]>,
 }
 
 impl<'a> Contents<'a> {
     pub(super) fn open(change: &'a Change<'_>) -> Result<Self> {
         Ok(Self {
             path: change.path,
-            blobs: change.table(BLOBS)?,
+            contents: change.table(CONTENTS)?,
             chunks: change.table(CHUNKS)?,
-            packed: change.table(PACKED)?,
             frames: change.table(FRAMES)?,
         })
     }
@@ -94,24 +156,33 @@ impl<'a> Contents<'a> {
     /// The pages of what goes become free, but free pages keep their old bytes until something overwrites them.
     pub(super) fn erase(&mut self, address: &Hash) -> Result<()> {
         self.drop_chunks(address)?;
-        let packed = self.packed.remove(address).map_err(fault(self.path))?.map(|row| row.value());
-        if let Some((chain, at, _)) = packed {
+        if let Some(Stored::Packed((chain, at), _)) = self.stored(address)? {
             self.drop_frame(chain, at)?;
         }
-        self.blobs.insert(address, None).map_err(fault(self.path))?;
-        Ok(())
+        self.note(address, Stored::Erased)
+    }
+
+    fn stored(&self, address: &Hash) -> Result<Option<Stored>> {
+        let row = self.contents.get(address).map_err(fault(self.path))?;
+        Ok(row.map(|row| Stored::read(row.value())))
+    }
+
+    fn note(&mut self, address: &Hash, stored: Stored) -> Result<()> {
+        self.contents.insert(address, stored.row()).map_err(fault(self.path)).map(drop)
     }
 
     fn drop_chunks(&mut self, address: &Hash) -> Result<()> {
-        self.chunks.retain_in((address, 0)..=(address, u32::MAX), |_, _| false).map_err(fault(self.path))
+        let [first, last] = &chunks(address);
+        self.chunks.retain_in::<&[u8], _>(&first[..]..=&last[..], |_, _| false).map_err(fault(self.path))
     }
 
     /// Removes a frame. What stands on it is packed anew, on what that stood on itself, or else on the first of them.
     fn drop_frame(&mut self, chain: u32, gone: u32) -> Result<()> {
         let mut standing = Vec::new();
-        for row in self.frames.range((chain, gone)..=(chain, u32::MAX)).map_err(fault(self.path))? {
+        let after = frame_key((chain, gone))..=frame_key((chain, u32::MAX));
+        for row in self.frames.range(after).map_err(fault(self.path))? {
             let (key, row) = row.map_err(fault(self.path))?;
-            let (at, frame) = (key.value().1, Frame::parse(row.value()));
+            let ((_, at), frame) = (frame_place(key.value()), Frame::parse(row.value()));
             standing.extend(frame.map(|frame| (at, frame.back, frame.generation)));
         }
         let below = standing.iter().find(|(at, back, _)| *at == gone && *back > 0);
@@ -128,19 +199,15 @@ impl<'a> Contents<'a> {
                 None => frame::encode(&content, b"", 0, generation),
             };
             let row = row.ok_or_else(|| Error::bug("a content cannot be packed anew"))?;
-            self.frames.insert((chain, at), row.as_slice()).map_err(fault(self.path))?;
+            self.frames.insert(frame_key((chain, at)), row.as_slice()).map_err(fault(self.path))?;
             base.get_or_insert((at, content));
         }
-        self.frames.remove((chain, gone)).map_err(fault(self.path))?;
+        self.frames.remove(frame_key((chain, gone))).map_err(fault(self.path))?;
         Ok(())
     }
 
     fn state(&self, address: &Hash) -> Result<BlobState> {
-        if let Some(row) = self.blobs.get(address).map_err(fault(self.path))? {
-            return Ok(read::state(row.value()));
-        }
-        let packed = self.packed.get(address).map_err(fault(self.path))?;
-        Ok(packed.map_or(BlobState::Missing, |row| BlobState::Present(row.value().2.into())))
+        Ok(self.stored(address)?.map_or(BlobState::Missing, Stored::state))
     }
 
     /// Whether a content is not here yet, and may be.
@@ -180,10 +247,9 @@ impl<'a> Contents<'a> {
     /// A small content as it was stored, right or wrong.
     pub(super) fn put_small(&mut self, address: &Hash, content: &[u8]) -> Result<()> {
         if !content.is_empty() {
-            self.chunks.insert((address, 0), content).map_err(fault(self.path))?;
+            self.chunks.insert(&chunk(address, 0)[..], content).map_err(fault(self.path))?;
         }
-        self.blobs.insert(address, Some(content.len() as u64)).map_err(fault(self.path))?;
-        Ok(())
+        self.note(address, Stored::Whole(content.len() as u64))
     }
 
     /// Stores a content that is not here yet.
@@ -209,13 +275,12 @@ impl<'a> Contents<'a> {
     fn store_whole(&mut self, blob: &mut NewBlob<'_>) -> Result<()> {
         let (address, mut number) = (blob.address, 0_u32);
         pour(blob, CHUNK, |piece| {
-            self.chunks.insert((&address, number), piece).map_err(fault(self.path))?;
+            self.chunks.insert(&chunk(&address, number)[..], piece).map_err(fault(self.path))?;
             number =
                 number.checked_add(1).ok_or_else(|| Error::failed("a blob is too large to be stored"))?;
             Ok(())
         })?;
-        self.blobs.insert(&address, Some(blob.size)).map_err(fault(self.path))?;
-        Ok(())
+        self.note(&address, Stored::Whole(blob.size))
     }
 
     /// Packs a content in the chain of `base`; `false` when there is none, or when it is not like it.
@@ -225,12 +290,11 @@ impl<'a> Contents<'a> {
         }
         // Less is saved where this does not hold than reading becomes slower.
         let worth = |row: &Vec<u8>| row.len() < content.len() / 4;
-        let packed = self.packed.get(base).map_err(fault(self.path))?.map(|row| row.value());
-        if let Some((chain, at, _)) = packed {
+        if let Some(Stored::Packed((chain, at), _)) = self.stored(base)? {
             let Some((base, prefix, generation)) = self.ancestor((chain, at))? else { return Ok(false) };
-            let last =
-                self.frames.range((chain, 0)..=(chain, u32::MAX)).map_err(fault(self.path))?.next_back();
-            let last = last.transpose().map_err(fault(self.path))?.map(|(key, _)| key.value().1);
+            let all = frame_key((chain, 0))..=frame_key((chain, u32::MAX));
+            let last = self.frames.range(all).map_err(fault(self.path))?.next_back();
+            let last = last.transpose().map_err(fault(self.path))?.map(|(key, _)| frame_place(key.value()).1);
             let Some(at) = last.and_then(|last| last.checked_add(1)) else { return Ok(false) };
             let row = at.checked_sub(base).and_then(|back| frame::encode(content, &prefix, back, generation));
             let Some(row) = row.filter(worth) else { return Ok(false) };
@@ -239,11 +303,10 @@ impl<'a> Contents<'a> {
         }
         let Some(first) = self.whole(base)? else { return Ok(false) };
         let rows = frame::encode(&first, b"", 0, 0).zip(frame::encode(content, &first, 1, 1).filter(worth));
-        let last = self.frames.last().map_err(fault(self.path))?.map(|(key, _)| key.value().0);
-        let chain = last.map_or(Some(0), |last| last.checked_add(1));
+        let last = self.frames.last().map_err(fault(self.path))?.map(|(key, _)| frame_place(key.value()).0);
+        let chain = last.map_or(Some(0), |last| last.checked_add(1)).filter(|chain| *chain < ERASED);
         let (Some((before, row)), Some(chain)) = (rows, chain) else { return Ok(false) };
         self.drop_chunks(base)?;
-        self.blobs.remove(base).map_err(fault(self.path))?;
         self.put(base, &first, (chain, 0), &before)?;
         self.put(address, content, (chain, 1), &row)?;
         Ok(true)
@@ -272,7 +335,8 @@ impl<'a> Contents<'a> {
     /// A content that is stored whole, if it may be the base of others.
     fn whole(&self, address: &Hash) -> Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
-        for row in self.chunks.range((address, 0)..=(address, u32::MAX)).map_err(fault(self.path))? {
+        let [first, last] = &chunks(address);
+        for row in self.chunks.range::<&[u8]>(&first[..]..=&last[..]).map_err(fault(self.path))? {
             let (_, piece) = row.map_err(fault(self.path))?;
             content.extend_from_slice(piece.value());
             if content.len() > frame::LARGEST {
@@ -282,11 +346,10 @@ impl<'a> Contents<'a> {
         Ok(Some(content).filter(|content| frame::packable(content) && blake3::hash(content) == *address))
     }
 
-    fn put(&mut self, address: &Hash, content: &[u8], (chain, at): Place, row: &[u8]) -> Result<()> {
+    fn put(&mut self, address: &Hash, content: &[u8], place: Place, row: &[u8]) -> Result<()> {
         let size = u32::try_from(content.len()).map_err(|_| Error::bug("a packed content is too large"))?;
-        self.frames.insert((chain, at), row).map_err(fault(self.path))?;
-        self.packed.insert(address, (chain, at, size)).map_err(fault(self.path))?;
-        Ok(())
+        self.frames.insert(frame_key(place), row).map_err(fault(self.path))?;
+        self.note(address, Stored::Packed(place, size))
     }
 }
 

@@ -4,10 +4,10 @@
 use super::super::batch::{is_pointer, name};
 use super::super::contain::outside;
 use super::super::visit_over;
-use super::contents::unpack;
+use super::contents::{Stored, chunk, unpack};
 use super::fault::fault;
 use super::*;
-use ::redb::{AccessGuard, StorageError};
+use ::redb::AccessGuard;
 use std::borrow::Borrow;
 use std::ops::Bound;
 
@@ -57,20 +57,20 @@ impl Snapshot {
         Ok(())
     }
 
-    pub(super) fn tile(&self, TileId { level, index }: TileId) -> Result<Option<Vec<u8>>> {
-        let row = u8::MAX - level;
-        let pieces = (row, index, 0)..=(row, index, u8::MAX);
-        let torn = || self.damaged(&format!("pieces of tile {level}/{index} are missing"));
+    pub(super) fn tile(&self, id: TileId) -> Result<Option<Vec<u8>>> {
+        let Some(pieces) = pieces(id) else { return Ok(None) };
+        let torn = || self.damaged(&format!("pieces of tile {}/{} are missing", id.level, id.index));
         let mut found = Vec::new();
-        for (piece, expected) in self.tiles()?.range(pieces).map_err(fault(&self.path))?.zip(0_u8..) {
+        let rows = self.tiles()?.range(pieces.clone()).map_err(fault(&self.path))?;
+        for (piece, expected) in rows.zip(pieces.clone()) {
             let (key, piece) = piece.map_err(fault(&self.path))?;
-            if key.value() != (row, index, expected) {
+            if key.value() != expected {
                 return Err(torn());
             }
             found.push(piece.value().to_vec());
         }
-        for (number, piece) in self.recent()?.tile(row, index) {
-            let number = usize::from(number);
+        for (key, piece) in self.recent()?.pieces.range(pieces) {
+            let number = usize::from(*key as u8);
             if number == found.len() {
                 found.push(Vec::new());
             }
@@ -171,16 +171,12 @@ impl Snapshot {
         if let Some(content) = self.recent()?.contents.get(address) {
             return Ok(BlobState::Present(content.len() as u64));
         }
-        if let Some(row) = self.whole()?.get(address).map_err(fault(&self.path))? {
-            return Ok(state(row.value()));
-        }
-        let packed = self.place(address)?;
-        Ok(packed.map_or(BlobState::Missing, |(.., size)| BlobState::Present(size.into())))
+        Ok(self.stored(address)?.map_or(BlobState::Missing, |stored| stored.state()))
     }
 
-    /// Chain, place and length of a packed content.
-    pub(super) fn place(&self, address: &Hash) -> Result<Option<(u32, u32, u32)>> {
-        Ok(self.packed()?.get(address).map_err(fault(&self.path))?.map(|row| row.value()))
+    /// How a content is stored that does not wait.
+    pub(super) fn stored(&self, address: &Hash) -> Result<Option<Stored>> {
+        Ok(self.contents()?.get(address).map_err(fault(&self.path))?.map(|row| Stored::read(row.value())))
     }
 
     pub(super) fn read_blob(
@@ -194,16 +190,17 @@ impl Snapshot {
             }
             return Ok(BlobState::Present(content.len() as u64));
         }
-        let state = match self.whole()?.get(address).map_err(fault(&self.path))? {
-            Some(row) => state(row.value()),
-            None => return self.read_packed(address, sink),
+        let mut left = match self.stored(address)? {
+            None => return Ok(BlobState::Missing),
+            Some(Stored::Erased) => return Ok(BlobState::Erased),
+            Some(Stored::Packed(place, size)) => return self.read_packed(address, place, size, sink),
+            Some(Stored::Whole(size)) => size,
         };
-        let BlobState::Present(mut left) = state else { return Ok(state) };
-        let chunks = self.chunks()?;
+        let (state, chunks) = (BlobState::Present(left), self.chunks()?);
         let mut number = 0_u32;
         while left > 0 {
             let torn = || self.damaged(&format!("pieces of {} are missing", name(address)));
-            let row = chunks.get((address, number)).map_err(fault(&self.path))?.ok_or_else(torn)?;
+            let row = chunks.get(&chunk(address, number)[..]).map_err(fault(&self.path))?.ok_or_else(torn)?;
             let piece = row.value();
             let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
             if size > left || size == 0 {
@@ -216,9 +213,14 @@ impl Snapshot {
         Ok(state)
     }
 
-    fn read_packed(&self, address: &Hash, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<BlobState> {
-        let Some((chain, at, size)) = self.place(address)? else { return Ok(BlobState::Missing) };
-        let content = unpack(self.frames()?, &self.path, (chain, at))?;
+    fn read_packed(
+        &self,
+        address: &Hash,
+        place: contents::Place,
+        size: u32,
+        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<BlobState> {
+        let content = unpack(self.frames()?, &self.path, place)?;
         match content.filter(|content| content.len() as u64 == u64::from(size)) {
             Some(content) => outside(|| sink(&content))?,
             None => return Err(self.damaged(&format!("{} cannot be unpacked", name(address)))),
@@ -227,51 +229,41 @@ impl Snapshot {
     }
 
     pub(super) fn blobs(&self, visit: &mut dyn FnMut(Hash, BlobState) -> Result<bool>) -> Result<()> {
-        let (whole, packed) = (self.whole()?, self.packed()?);
-        let mut whole = whole.range::<&Hash>(..).map_err(fault(&self.path))?.map(|row| {
-            let (address, size) = row?;
-            Ok((*address.value(), state(size.value())))
-        });
-        let mut packed = packed.range::<&Hash>(..).map_err(fault(&self.path))?.map(|row| {
-            let (address, place) = row?;
-            Ok((*address.value(), BlobState::Present(place.value().2.into())))
-        });
-        let take = |row: Option<Result<_, StorageError>>| row.transpose().map_err(fault(&self.path));
-        let recent = self.recent()?.contents.iter();
-        let mut recent =
-            recent.map(|(address, content)| (*address, BlobState::Present(content.len() as u64)));
+        let mut rows = self.contents()?.range::<&Hash>(..).map_err(fault(&self.path))?;
+        let mut take = || -> Result<Option<(Hash, BlobState)>> {
+            let row = rows.next().transpose().map_err(fault(&self.path))?;
+            Ok(row.map(|(address, row)| (*address.value(), Stored::read(row.value()).state())))
+        };
+        let newer = self.recent()?.contents.iter();
+        let mut newer = newer.map(|(address, content)| (*address, BlobState::Present(content.len() as u64)));
         // Each in its order.
-        let mut next = [take(whole.next())?, take(packed.next())?, recent.next()];
+        let mut next = (take()?, newer.next());
         let mut last: Option<Hash> = None;
-        while let Some((from, (address, state))) = (0..)
-            .zip(next)
-            .filter_map(|(from, row)| Some((from, row?)))
-            .min_by_key(|(_, (address, _))| *address)
-        {
-            let [of_whole, of_packed, of_recent] = &mut next;
-            match from {
-                0 => *of_whole = take(whole.next())?,
-                1 => *of_packed = take(packed.next())?,
-                _ => *of_recent = recent.next(),
-            }
+        loop {
+            let (address, state) = match next {
+                (Some(row), other) if other.is_none_or(|other| row.0 <= other.0) => {
+                    next.0 = take()?;
+                    row
+                }
+                (_, Some(row)) => {
+                    next.1 = newer.next();
+                    row
+                }
+                (_, None) => return Ok(()),
+            };
             if last.is_some_and(|last| last >= address) {
                 return Err(self.damaged("its blobs are out of order"));
             }
             last = Some(address);
             if !outside(|| visit(address, state))? {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn gone(&self, index: u64) -> Error {
         self.damaged(&format!("statement {index} is gone"))
     }
-}
-
-pub(super) fn state(size: Option<u64>) -> BlobState {
-    size.map_or(BlobState::Erased, BlobState::Present)
 }
 
 pub(super) fn encode_head(head: &Head) -> Vec<u8> {

@@ -24,9 +24,6 @@ const INDEX_ROW: u8 = b'i';
 const NO_INDEX_ROW: u8 = b'd';
 const CONTENT: u8 = b'c';
 
-/// The key of a piece of a tile, as its table has it.
-pub(super) type Piece = (u8, u64, u8);
-
 /// What is in the rows, put together.
 #[derive(Default, Clone)]
 pub(super) struct Recent {
@@ -35,7 +32,8 @@ pub(super) struct Recent {
     rows: u64,
     last: Option<u64>,
     bytes: usize,
-    pub(super) pieces: BTreeMap<Piece, Vec<u8>>,
+    /// Of tiles, by their keys.
+    pub(super) pieces: BTreeMap<u64, Vec<u8>>,
     pub(super) index: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     pub(super) contents: BTreeMap<Hash, Vec<u8>>,
 }
@@ -108,9 +106,7 @@ impl Recent {
             let item = Item::read(row, &mut at)?;
             match item.kind {
                 PIECE_OF_TILE => {
-                    let (level, rest) = item.key.split_first()?;
-                    let (number, index) = rest.split_last()?;
-                    let key = (*level, u64::from_be_bytes(index.try_into().ok()?), *number);
+                    let key = u64::from_be_bytes(item.key.try_into().ok()?);
                     self.pieces.insert(key, item.value.to_vec());
                 }
                 INDEX_ROW => drop(self.index.insert(item.key.to_vec(), Some(item.value.to_vec()))),
@@ -139,12 +135,6 @@ impl Recent {
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         bytes <= LARGEST && self.bytes + bytes <= FULL
     }
-
-    /// A tile's pieces, by their numbers.
-    pub(super) fn tile(&self, level: u8, index: u64) -> impl Iterator<Item = (u8, &[u8])> {
-        let pieces = self.pieces.range((level, index, 0)..=(level, index, u8::MAX));
-        pieces.map(|((.., number), piece)| (*number, piece.as_slice()))
-    }
 }
 
 /// Whether a content of this size waits here, once there is nothing of it anywhere.
@@ -162,9 +152,8 @@ pub(super) fn space(size: u64) -> usize {
 pub(super) struct Row(pub(super) Vec<u8>);
 
 impl Row {
-    pub(super) fn piece(&mut self, (level, index, number): Piece, piece: &[u8]) {
-        let key = [&[level], &index.to_be_bytes()[..], &[number]].concat();
-        self.push(PIECE_OF_TILE, &key, piece);
+    pub(super) fn piece(&mut self, key: u64, piece: &[u8]) {
+        self.push(PIECE_OF_TILE, &key.to_be_bytes(), piece);
     }
 
     pub(super) fn index(&mut self, key: &[u8], value: Option<&[u8]>) {

@@ -118,9 +118,8 @@ impl Change<'_> {
             }
             Part::Recorded => recent.keep_contents(),
         }
-        self.copy_table(old, BLOBS, |_| true)?;
+        self.copy_table(old, CONTENTS, |_| true)?;
         self.copy_table(old, CHUNKS, |_| true)?;
-        self.copy_table(old, PACKED, |_| true)?;
         self.copy_table(old, FRAMES, |_| true)?;
         self.sort_in(&recent)?;
         Ok(Outcome::Done)
@@ -131,7 +130,7 @@ impl Change<'_> {
         &self,
         old: &Snapshot,
         definition: TableDefinition<'_, K, V>,
-        keep: impl Fn(K::SelfType<'_>) -> bool,
+        keep: fn(K::SelfType<'_>) -> bool,
     ) -> Result<u64> {
         let (from, mut to) = (old.table(definition)?, self.table(definition)?);
         let mut last: Option<Vec<u8>> = None;

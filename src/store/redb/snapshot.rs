@@ -5,9 +5,9 @@ use super::*;
 use std::sync::OnceLock;
 
 type Rows<K, V> = OnceLock<ReadOnlyTable<K, V>>;
-type Tiles = ReadOnlyTable<(u8, u64, u8), &'static [u8]>;
-type Packed = ReadOnlyTable<&'static Hash, (u32, u32, u32)>;
-type Frames = ReadOnlyTable<(u32, u32), &'static [u8]>;
+type Numbered = ReadOnlyTable<u64, &'static [u8]>;
+type Named = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Contents = ReadOnlyTable<&'static Hash, (u32, u32, u32)>;
 
 /// Tables of one consistent state.
 pub(super) struct Snapshot {
@@ -16,14 +16,13 @@ pub(super) struct Snapshot {
     memo: Arc<Memo>,
     recent: OnceLock<Arc<Recent>>,
     meta: Rows<&'static str, &'static [u8]>,
-    statements: Rows<u64, &'static [u8]>,
-    tiles: OnceLock<Tiles>,
-    index: Rows<&'static [u8], &'static [u8]>,
+    statements: OnceLock<Numbered>,
+    tiles: OnceLock<Numbered>,
+    index: OnceLock<Named>,
     pointers: Rows<&'static [u8; POINTER], ()>,
-    blobs: Rows<&'static Hash, Option<u64>>,
-    chunks: Rows<(&'static Hash, u32), &'static [u8]>,
-    packed: OnceLock<Packed>,
-    frames: OnceLock<Frames>,
+    contents: OnceLock<Contents>,
+    chunks: OnceLock<Named>,
+    frames: OnceLock<Numbered>,
 }
 
 impl Snapshot {
@@ -38,9 +37,8 @@ impl Snapshot {
             tiles: OnceLock::new(),
             index: OnceLock::new(),
             pointers: OnceLock::new(),
-            blobs: OnceLock::new(),
+            contents: OnceLock::new(),
             chunks: OnceLock::new(),
-            packed: OnceLock::new(),
             frames: OnceLock::new(),
         }
     }
@@ -62,15 +60,15 @@ impl Snapshot {
         once(&self.meta, || self.table(META))
     }
 
-    pub(super) fn statements(&self) -> Result<&ReadOnlyTable<u64, &'static [u8]>> {
+    pub(super) fn statements(&self) -> Result<&Numbered> {
         once(&self.statements, || self.table(STATEMENTS))
     }
 
-    pub(super) fn tiles(&self) -> Result<&Tiles> {
+    pub(super) fn tiles(&self) -> Result<&Numbered> {
         once(&self.tiles, || self.table(TILES))
     }
 
-    pub(super) fn index(&self) -> Result<&ReadOnlyTable<&'static [u8], &'static [u8]>> {
+    pub(super) fn index(&self) -> Result<&Named> {
         once(&self.index, || self.table(INDEX))
     }
 
@@ -78,19 +76,15 @@ impl Snapshot {
         once(&self.pointers, || self.table(POINTERS))
     }
 
-    pub(super) fn whole(&self) -> Result<&ReadOnlyTable<&'static Hash, Option<u64>>> {
-        once(&self.blobs, || self.table(BLOBS))
+    pub(super) fn contents(&self) -> Result<&Contents> {
+        once(&self.contents, || self.table(CONTENTS))
     }
 
-    pub(super) fn chunks(&self) -> Result<&ReadOnlyTable<(&'static Hash, u32), &'static [u8]>> {
+    pub(super) fn chunks(&self) -> Result<&Named> {
         once(&self.chunks, || self.table(CHUNKS))
     }
 
-    pub(super) fn packed(&self) -> Result<&Packed> {
-        once(&self.packed, || self.table(PACKED))
-    }
-
-    pub(super) fn frames(&self) -> Result<&Frames> {
+    pub(super) fn frames(&self) -> Result<&Numbered> {
         once(&self.frames, || self.table(FRAMES))
     }
 

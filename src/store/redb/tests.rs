@@ -208,9 +208,9 @@ fn other_store_formats_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, content) = ledger(folder.path());
     let cases: [(Option<&[u8]>, &str); 6] = [
-        (Some(&[0, 0, 0, 4]), "was written by a newer promptos (store format 4, this one reads 3)"),
-        (Some(&[0, 0, 0, 2]), "was written by an older promptos (store format 2, this one reads 3)"),
-        (Some(&[255; 4]), "(store format 4294967295, this one reads 3)"),
+        (Some(&[0, 0, 0, 5]), "was written by a newer promptos (store format 5, this one reads 4)"),
+        (Some(&[0, 0, 0, 3]), "was written by an older promptos (store format 3, this one reads 4)"),
+        (Some(&[255; 4]), "(store format 4294967295, this one reads 4)"),
         (Some(&[0; 4]), "unknown store format (0)"),
         (Some(&[1]), "not a ledger"),
         (None, "not a ledger"),
@@ -223,7 +223,7 @@ fn other_store_formats_are_refused() {
             assert!(error.to_string().contains(message), "{error}");
         }
     }
-    meta(&path, "format", Some(&[0, 0, 0, 3]));
+    meta(&path, "format", Some(&[0, 0, 0, 4]));
     assert_eq!(dump(&open(&path, Access::Read).unwrap()).unwrap(), content);
 }
 

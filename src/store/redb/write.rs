@@ -5,9 +5,10 @@ use super::super::contain::outside;
 use super::contents::Contents;
 use super::fault::fault;
 use super::read::{decode_head, encode_head};
-use super::recent::{Piece, Row, is_small, space};
+use super::recent::{Row, is_small, space};
 use super::*;
 use ::redb::{ReadableTable, StorageError, Table};
+use std::collections::BTreeMap;
 
 /// Runs `change` in a transaction and commits it when it answers `Done`. Sets `unsure` when it is unknown
 /// whether the commit took place. A transaction that is dropped leaves nothing behind.
@@ -135,20 +136,19 @@ impl Change<'_> {
             row.index(key, value.as_deref());
         }
         let tiles = self.table(TILES)?;
-        let there = |piece: Piece| match recent.pieces.get(&piece) {
+        let there = |piece: u64| match recent.pieces.get(&piece) {
             Some(bytes) => Ok(Some(bytes.clone())),
             None => Ok(tiles.get(piece).map_err(fault(self.path))?.map(|row| row.value().to_vec())),
         };
-        for (TileId { level, index }, hashes) in &batch.tiles {
-            let mut next = (u8::MAX - level, *index, 0);
-            for piece in hashes.chunks(PIECE) {
-                if there(next)?.as_deref() != Some(piece) {
-                    row.piece(next, piece);
+        for (id, hashes) in &batch.tiles {
+            let Some(mut keys) = pieces(*id) else { return Ok(None) };
+            for (piece, key) in hashes.chunks(PIECE).zip(&mut keys) {
+                if there(key)?.as_deref() != Some(piece) {
+                    row.piece(key, piece);
                 }
-                next.2 += 1;
             }
             // A tile that becomes shorter is not worth a way to say so.
-            if there(next)?.is_some() {
+            if keys.next().map(there).transpose()?.flatten().is_some() {
                 return Ok(None);
             }
         }
@@ -159,7 +159,9 @@ impl Change<'_> {
     fn put(&self, batch: Batch<'_>) -> Result<Outcome> {
         let (mut tiles, mut index) = (self.table(TILES)?, self.index()?);
         for (id, hashes) in &batch.tiles {
-            store_tile(&mut tiles, *id, hashes).map_err(fault(self.path))?;
+            let keys = pieces(*id);
+            let keys = keys.ok_or_else(|| Error::bug("a tile lies beyond what a ledger can hold"))?;
+            store_tile(&mut tiles, keys, hashes).map_err(fault(self.path))?;
         }
         for (key, value) in &batch.index {
             index.put(key, value.as_deref()).map_err(fault(self.path))?;
@@ -218,24 +220,22 @@ impl Index<'_> {
 
 /// Writes the pieces of a tile that are not there as they are; all but the last few are, as a rule.
 fn store_tile(
-    table: &mut Table<'_, (u8, u64, u8), &'static [u8]>,
-    TileId { level, index }: TileId,
+    table: &mut Table<'_, u64, &'static [u8]>,
+    keys: RangeInclusive<u64>,
     hashes: &[u8],
 ) -> Result<(), StorageError> {
-    let level = u8::MAX - level;
-    let mut there = Vec::new();
-    for row in table.range((level, index, 0)..=(level, index, u8::MAX))? {
+    let mut there = BTreeMap::new();
+    for row in table.range(keys.clone())? {
         let (key, piece) = row?;
-        there.push((key.value().2, piece.value().to_vec()));
+        there.insert(key.value(), piece.value().to_vec());
     }
-    let pieces: Vec<(u8, &[u8])> = (0..).zip(hashes.chunks(PIECE)).collect();
-    for (number, piece) in &pieces {
-        if !there.iter().any(|(n, old)| n == number && old == piece) {
-            table.insert((level, index, *number), *piece)?;
+    for (key, piece) in keys.zip(hashes.chunks(PIECE)) {
+        if there.remove(&key).is_none_or(|old| old != piece) {
+            table.insert(key, piece)?;
         }
     }
-    for (number, _) in there.iter().filter(|(number, _)| usize::from(*number) >= pieces.len()) {
-        table.remove((level, index, *number))?;
+    for key in there.into_keys() {
+        table.remove(key)?;
     }
     Ok(())
 }

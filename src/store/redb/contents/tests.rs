@@ -4,7 +4,7 @@ use super::*;
 use crate::error::Kind;
 use crate::store::contract::batch;
 use crate::store::edits::Prompt;
-use ::redb::ReadableTableMetadata as _;
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -79,11 +79,14 @@ impl Book {
     }
 
     /// How many contents are whole, and how many are packed.
-    fn count(&self) -> (u64, u64) {
+    fn count(&self) -> (usize, usize) {
         self.store()
             .read(|snapshot| {
-                let packed = snapshot.table(PACKED)?.len().unwrap();
-                Ok((snapshot.table(BLOBS)?.len().unwrap(), packed))
+                let table = snapshot.table(CONTENTS)?;
+                let rows = table.range::<&Hash>(..).unwrap().map(|row| Stored::read(row.unwrap().1.value()));
+                let (packed, whole): (Vec<_>, Vec<_>) =
+                    rows.partition(|stored| matches!(stored, Stored::Packed(..)));
+                Ok((whole.len(), packed.len()))
             })
             .unwrap()
     }
@@ -93,18 +96,18 @@ impl Book {
         self.store()
             .read(|snapshot| {
                 let table = snapshot.table(FRAMES)?;
-                let rows = table.range::<Place>(..).unwrap();
-                Ok(rows.map(|row| row.unwrap()).map(|(at, row)| (at.value(), row.value().to_vec())).collect())
+                let rows = table.range::<u64>(..).unwrap().map(|row| row.unwrap());
+                Ok(rows.map(|(key, row)| (frame_place(key.value()), row.value().to_vec())).collect())
             })
             .unwrap()
     }
 
     /// The place of a packed content.
     fn place(&self, text: &str) -> Place {
-        let (chain, at, size) =
-            self.store().read(|snapshot| snapshot.place(&address(text))).unwrap().unwrap();
-        assert_eq!(size as usize, text.len());
-        (chain, at)
+        match self.store().read(|snapshot| snapshot.stored(&address(text))).unwrap() {
+            Some(Stored::Packed(place, size)) if size as usize == text.len() => place,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn depth(&self, text: &str) -> usize {
@@ -130,7 +133,7 @@ impl Book {
 
     fn put_frame(&mut self, place: Place, row: &[u8]) {
         self.tamper(|transaction| {
-            transaction.open_table(FRAMES).unwrap().insert(place, row).unwrap();
+            transaction.open_table(FRAMES).unwrap().insert(frame_key(place), row).unwrap();
         });
     }
 }
@@ -194,7 +197,10 @@ fn branches_end_somewhere() {
             assert!(kept.clone().all(|(_, text)| book.reads(text)), "{n}");
             assert!(
                 kept.map(|(_, text)| text)
-                    .filter(|text| book.store().read(|s| s.place(&address(text))).unwrap().is_some())
+                    .filter(|text| {
+                        let stored = book.store().read(|s| s.stored(&address(text))).unwrap();
+                        matches!(stored, Some(Stored::Packed(..)))
+                    })
                     .all(|text| book.depth(text) <= DEEPEST)
             );
         }
@@ -291,7 +297,7 @@ fn damage_is_an_error_for_each_version_that_stands_on_it_and_no_other() {
     }
     // Of another length than is said.
     book.tamper(|transaction| {
-        let mut packed = transaction.open_table(PACKED).unwrap();
+        let mut packed = transaction.open_table(CONTENTS).unwrap();
         packed.insert(&address(&versions[3]), (0, 3, 7)).unwrap();
         packed.insert(&address(&versions[4]), (9, 4, 7)).unwrap();
     });
@@ -314,12 +320,12 @@ fn no_chain_is_followed_without_end() {
     let frame = row(&text, &text, 1, 1);
     book.tamper(|transaction| {
         let mut frames = transaction.open_table(FRAMES).unwrap();
-        frames.insert((7, 0), row(&text, "", 0, 0).as_slice()).unwrap();
+        frames.insert(frame_key((7, 0)), row(&text, "", 0, 0).as_slice()).unwrap();
         for at in 1..100_000 {
-            frames.insert((7, at), frame.as_slice()).unwrap();
+            frames.insert(frame_key((7, at)), frame.as_slice()).unwrap();
         }
         transaction
-            .open_table(PACKED)
+            .open_table(CONTENTS)
             .unwrap()
             .insert(&address(&text), (7, 99_999, text.len() as u32))
             .unwrap();
@@ -332,7 +338,7 @@ fn no_chain_is_followed_without_end() {
     // To the depth that is allowed it is read.
     for (at, reads) in [(DEEPEST as u32, true), (DEEPEST as u32 + 1, false)] {
         book.tamper(|transaction| {
-            let mut packed = transaction.open_table(PACKED).unwrap();
+            let mut packed = transaction.open_table(CONTENTS).unwrap();
             packed.insert(&address(&text), (7, at, text.len() as u32)).unwrap();
         });
         assert_eq!(book.reads(&text), reads, "{at}");
@@ -353,7 +359,7 @@ fn what_is_intact_is_found_in_a_file_that_the_engine_cannot_open() {
     book.erase(&versions[20]);
     let depths: Vec<usize> = (0..60).map(|n| if n == 20 { 0 } else { book.depth(&versions[n]) }).collect();
     assert!(depths.contains(&46));
-    book.tamper(|transaction| drop(transaction.delete_table(PACKED)));
+    book.tamper(|transaction| drop(transaction.delete_table(CONTENTS)));
     book.store = None;
     let path = book.folder.path().join("damaged");
     let carved = |bytes: &[u8]| {
@@ -385,4 +391,35 @@ fn what_is_intact_is_found_in_a_file_that_the_engine_cannot_open() {
     }
     println!("{lost} lost in 60 damaged files of 62 versions");
     assert!(lost > 0 && lost < 60 * 62 / 4);
+}
+
+proptest! {
+    #[test]
+    fn a_row_says_how_a_content_is_stored(size: u64, place in (0..ERASED, any::<u32>()), length: u32) {
+        for stored in [Stored::Erased, Stored::Whole(size), Stored::Packed(place, length)] {
+            prop_assert_eq!(Stored::read(stored.row()), stored);
+        }
+        prop_assert_eq!(frame_place(frame_key(place)), place);
+    }
+
+    /// The engine keeps rows in the order of their keys.
+    #[test]
+    fn keys_have_the_order_of_what_they_stand_for(places: [Place; 2], addresses: [Hash; 2], numbers: [u32; 2]) {
+        let [a, b] = places;
+        prop_assert_eq!(frame_key(a).cmp(&frame_key(b)), a.cmp(&b));
+        let [a, b] = [0, 1].map(|n| (addresses[n], numbers[n]));
+        prop_assert_eq!(chunk(&a.0, a.1).cmp(&chunk(&b.0, b.1)), a.cmp(&b));
+    }
+
+    #[test]
+    fn each_tile_has_keys_of_its_own(levels: [u8; 2], indexes in prop::array::uniform2(0..1_u64 << 48)) {
+        let [a, b] = [0, 1].map(|n| TileId { level: levels[n], index: indexes[n] });
+        let [of_a, of_b] = [a, b].map(|id| pieces(id).unwrap());
+        prop_assert_eq!((of_a.end() - of_a.start(), of_b.end() - of_b.start()), (255, 255));
+        // The lowest level comes last.
+        let order = b.level.cmp(&a.level).then(a.index.cmp(&b.index));
+        prop_assert_eq!(of_a.start().cmp(of_b.start()), order);
+        prop_assert_eq!(of_a.end().cmp(of_b.start()), if order.is_eq() { std::cmp::Ordering::Greater } else { order });
+        prop_assert_eq!(pieces(TileId { index: a.index + (1 << 48), ..a }), None);
+    }
 }
