@@ -81,6 +81,8 @@ impl Verifier {
         parts.filter_map(|(part, checks)| Some(part * TOGETHER + self.first_bad_of(checks)?)).next()
     }
 
+    /// A program that is built for size must not take this into a function of its own, and build it so too.
+    #[inline(never)]
     fn first_bad_of(&self, checks: &[Check]) -> Option<usize> {
         let tables = self.tables(checks);
         let mut picked = [Vec::with_capacity(64), Vec::with_capacity(64)]; // used again and again
