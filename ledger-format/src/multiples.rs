@@ -2,45 +2,88 @@
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
 
-/// For each byte of a scalar, the multiples of a point that it can stand for: row `i` has 1 to 128 times `2^(8 i) P`. A
-/// byte above 128 is taken as negative, with a carry.
+/// For each digit of a scalar, of so many bits, the multiples of a point that it can stand for: of eight bits, row `i` has
+/// 1 to 128 times `2^(8 i) P`. A digit above half is taken as negative, with a carry.
 ///
-/// The bytes make up the scalar as an integer, and nothing is reduced by the group order: the result is exact for
+/// The digits make up the scalar as an integer, and nothing is reduced by the group order: the result is exact for
 /// points with a torsion part too. The time depends on the scalar, so it must not be secret.
 #[derive(Debug)]
-pub(crate) struct Multiples(Vec<EdwardsPoint>);
+pub(crate) struct Multiples {
+    width: Width,
+    points: Vec<EdwardsPoint>,
+}
 
-const ROWS: usize = 32;
-const ROW: usize = 128;
+/// How many bits a digit has. More make for fewer additions, and a table that takes longer to be made and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// 32 additions, 640 KiB, some 4,000 additions to be made.
+    Eight,
+    /// 23 additions, 3.6 MiB, some 24,000 additions to be made.
+    Eleven,
+}
+
+impl Width {
+    const fn bits(self) -> usize {
+        match self {
+            Self::Eight => 8,
+            Self::Eleven => 11,
+        }
+    }
+
+    /// The multiples in a row.
+    const fn row(self) -> usize {
+        1 << (self.bits() - 1)
+    }
+
+    /// As many as there are digits in the group order, which is `2^252` and a little.
+    const fn rows(self) -> usize {
+        253_usize.div_ceil(self.bits())
+    }
+
+    /// The memory that a table takes.
+    pub(crate) const fn bytes(self) -> usize {
+        self.rows() * self.row() * size_of::<EdwardsPoint>()
+    }
+}
 
 impl Multiples {
-    /// The memory that it takes: 640 KiB.
-    pub(crate) const BYTES: usize = ROWS * ROW * size_of::<EdwardsPoint>();
-
-    pub(crate) fn new(point: &EdwardsPoint) -> Self {
-        let mut points = Vec::with_capacity(ROWS * ROW);
+    pub(crate) fn new(point: &EdwardsPoint, width: Width) -> Self {
+        let (rows, row) = (width.rows(), width.row());
+        let mut points = Vec::with_capacity(rows * row);
         let mut base = *point;
-        for _ in 0..ROWS {
-            points.extend(std::iter::successors(Some(base), |multiple| Some(multiple + base)).take(ROW));
+        for _ in 0..rows {
+            points.extend(std::iter::successors(Some(base), |multiple| Some(multiple + base)).take(row));
             base = points.last().map_or(base, |half| half + half);
         }
-        Self(points)
+        Self { width, points }
+    }
+
+    pub(crate) fn width(&self) -> Width {
+        self.width
     }
 
     /// Picks the points of which the first kind less the second adds up to the multiple by `scalar`, which is reduced:
-    /// below `2^253`, so that the last byte leaves no carry. Copied out one after the other the points come from
+    /// below the group order, so that its last digit leaves no carry. Copied out one after the other the points come from
     /// memory together, and no branch hangs on a sign, which nobody could predict.
     pub(crate) fn pick(&self, scalar: &Scalar, picked: &mut [Vec<EdwardsPoint>; 2]) {
+        let (bits, row) = (self.width.bits(), self.width.row());
         let mut carry = 0;
-        for (row, byte) in self.0.chunks_exact(ROW).zip(scalar.as_bytes()) {
-            let digit = usize::from(*byte) + carry;
-            carry = usize::from(digit > ROW);
-            let size = if carry == 1 { 2 * ROW - digit } else { digit };
-            if let (Some(point), Some(kind)) = (row.get(size.wrapping_sub(1)), picked.get_mut(carry)) {
+        for (n, points) in self.points.chunks_exact(row).enumerate() {
+            let digit = digit(scalar.as_bytes(), n * bits, bits) + carry;
+            carry = usize::from(digit > row);
+            let size = if carry == 1 { 2 * row - digit } else { digit };
+            if let (Some(point), Some(kind)) = (points.get(size.wrapping_sub(1)), picked.get_mut(carry)) {
                 kind.push(*point);
             }
         }
     }
+}
+
+/// So many bits of a number, at most 25, from the one at `at` on.
+fn digit(number: &[u8; 32], at: usize, bits: usize) -> usize {
+    let mut four = [0; 4];
+    four.iter_mut().zip(number.iter().skip(at / 8)).for_each(|(to, byte)| *to = *byte);
+    u32::from_le_bytes(four) as usize >> (at % 8) & ((1 << bits) - 1)
 }
 
 #[cfg(test)]
@@ -75,10 +118,13 @@ mod tests {
         let powers: Vec<_> = powers.collect();
         let around = powers.iter().flat_map(|power| [power - Scalar::ONE, *power, power + Scalar::ONE]);
         let mixed = B + EIGHT_TORSION[1];
-        let table = Multiples::new(&mixed);
-        assert_eq!(table.0.capacity() * size_of::<EdwardsPoint>(), Multiples::BYTES);
+        let tables = [Width::Eight, Width::Eleven].map(|width| Multiples::new(&mixed, width));
+        for table in &tables {
+            assert_eq!(table.points.capacity() * size_of::<EdwardsPoint>(), table.width().bytes());
+        }
         for scalar in edges.into_iter().chain(around) {
-            assert_eq!(product(&table, &scalar), slow(&mixed, &scalar), "{scalar:?}");
+            let expected = slow(&mixed, &scalar);
+            assert!(tables.iter().all(|table| product(table, &scalar) == expected), "{scalar:?}");
         }
     }
 
@@ -89,7 +135,9 @@ mod tests {
         fn a_product_is_that_of_the_integer(bytes in any::<[u8; 64]>(), of in any::<[u8; 32]>(), torsion in 0..8usize) {
             let scalar = Scalar::from_bytes_mod_order_wide(&bytes);
             let point = EdwardsPoint::mul_base(&Scalar::from_bytes_mod_order(of)) + EIGHT_TORSION[torsion];
-            prop_assert_eq!(product(&Multiples::new(&point), &scalar), slow(&point, &scalar));
+            for width in [Width::Eight, Width::Eleven] {
+                prop_assert_eq!(product(&Multiples::new(&point, width), &scalar), slow(&point, &scalar));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@
 //! Everything here is public, so time and memory access may depend on it.
 
 use crate::key::PublicKey;
-use crate::multiples::Multiples;
+use crate::multiples::{Multiples, Width};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::traits::Identity;
@@ -30,16 +30,18 @@ pub struct Check {
 }
 
 /// Checks signatures. Keys that it meets often get tables, with which a check takes less than half of what
-/// `verify_strict` does; one verifier serves all threads.
+/// `verify_strict` does, and those that it meets very often larger ones; one verifier serves all threads.
 pub struct Verifier {
-    /// How many keys may have a table.
-    most: usize,
-    base: OnceLock<Multiples>,
+    /// Of the base point: for keys with a table, and for those with a wide one.
+    base: [OnceLock<Multiples>; 2],
     hot: Mutex<Hot>,
 }
 
 struct Hot {
-    tables: HashMap<[u8; 32], Arc<Multiples>>,
+    /// How many bytes more tables may take.
+    room: usize,
+    /// The keys' tables, and how often they were used.
+    tables: HashMap<[u8; 32], (Arc<Multiples>, u32)>,
     /// How often keys without a table were met, by [`slot`].
     met: Vec<u8>,
 }
@@ -47,6 +49,9 @@ struct Hot {
 /// A key that was met so often gets a table, while there is room; it costs as much as twenty checks. Tables stay:
 /// however many keys take turns, none is made twice.
 const OFTEN: u8 = 32;
+/// A table that was used so often gives way to a wide one, while there is room; that costs as much as 2,500 times what it
+/// saves in a check.
+const VERY_OFTEN: u32 = if cfg!(test) { 64 } else { 4096 };
 /// Signatures that share an inversion.
 const TOGETHER: usize = 256;
 
@@ -63,15 +68,15 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// The memory for tables by default: 16 MiB, for 24 keys.
+    /// The memory for tables by default: 16 MiB, for 18 keys.
     pub const TABLE_BYTES: usize = 16 << 20;
 
     /// A verifier that keeps at most `table_bytes` bytes of tables; 0 for none.
     #[must_use]
     pub fn new(table_bytes: usize) -> Self {
-        let most = (table_bytes / Multiples::BYTES).saturating_sub(1);
-        let hot = Hot { tables: HashMap::new(), met: vec![0; slot(&[u8::MAX; 32]) + 1] };
-        Self { most, base: OnceLock::new(), hot: Mutex::new(hot) }
+        let room = table_bytes.saturating_sub(Width::Eight.bytes() + Width::Eleven.bytes());
+        let hot = Hot { room, tables: HashMap::new(), met: vec![0; slot(&[u8::MAX; 32]) + 1] };
+        Self { base: Default::default(), hot: Mutex::new(hot) }
     }
 
     /// The index of the first signature that does not hold: the first that [`PublicKey::verify`] refuses.
@@ -97,7 +102,7 @@ impl Verifier {
     /// The tables of the checks' keys. Making one holds up the other threads, which would want it next.
     fn tables(&self, checks: &[Check]) -> Vec<Option<Arc<Multiples>>> {
         let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
-        checks.iter().map(|check| hot.table(&check.key, self.most)).collect()
+        checks.iter().map(|check| hot.table(&check.key)).collect()
     }
 
     /// `sB - kA`: what R must be. When s is too large it is the identity, which no R may be. `picked` is room for the
@@ -118,7 +123,9 @@ impl Verifier {
             let minus_a = -check.key.point();
             return EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &minus_a, &s);
         };
-        let base = self.base.get_or_init(|| Multiples::new(&ED25519_BASEPOINT_POINT));
+        let [narrow, wide] = &self.base;
+        let base = if table.width() == Width::Eight { narrow } else { wide };
+        let base = base.get_or_init(|| Multiples::new(&ED25519_BASEPOINT_POINT, table.width()));
         picked.iter_mut().for_each(Vec::clear);
         base.pick(&s, picked);
         table.pick(&k, picked);
@@ -133,25 +140,32 @@ fn sum(points: &[EdwardsPoint]) -> EdwardsPoint {
 }
 
 impl Hot {
-    fn table(&mut self, key: &PublicKey, most: usize) -> Option<Arc<Multiples>> {
+    fn table(&mut self, key: &PublicKey) -> Option<Arc<Multiples>> {
         let raw = key.to_bytes();
-        if let Some(table) = self.tables.get(&raw) {
+        if let Some((table, used)) = self.tables.get_mut(&raw) {
+            *used = used.saturating_add(1);
+            let more = Width::Eleven.bytes() - Width::Eight.bytes();
+            if *used == VERY_OFTEN && self.room >= more {
+                self.room -= more;
+                *table = Arc::new(Multiples::new(&-key.point(), Width::Eleven));
+            }
             return Some(table.clone());
         }
-        let met = self.met.get_mut(slot(&raw)).filter(|_| self.tables.len() < most)?;
+        let met = self.met.get_mut(slot(&raw)).filter(|_| self.room >= Width::Eight.bytes())?;
         *met = met.saturating_add(1);
         if *met < OFTEN {
             return None;
         }
-        let table = Arc::new(Multiples::new(&-key.point()));
-        self.tables.insert(raw, table.clone());
+        self.room -= Width::Eight.bytes();
+        let table = Arc::new(Multiples::new(&-key.point(), Width::Eight));
+        self.tables.insert(raw, (table.clone(), 0));
         Some(table)
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("most", &self.most).finish_non_exhaustive()
+        f.debug_struct("Verifier").finish_non_exhaustive()
     }
 }
 

@@ -121,11 +121,16 @@ fn plan() -> impl Strategy<Value = Plan> {
 
 /// Has a table made for the check's key.
 fn heat(verifier: &Verifier, check: &Check) {
-    if verifier.hot.lock().unwrap().tables.contains_key(&check.key.to_bytes()) {
-        return;
+    if width(verifier, check).is_none() {
+        let _ = verifier.first_bad(&vec![check.clone(); usize::from(OFTEN)]);
+        assert_eq!(width(verifier, check), Some(Width::Eight), "no table was made");
     }
-    let _ = verifier.first_bad(&vec![check.clone(); usize::from(OFTEN)]);
-    assert!(verifier.hot.lock().unwrap().tables.contains_key(&check.key.to_bytes()), "no table was made");
+}
+
+/// Of the table of the check's key.
+fn width(verifier: &Verifier, check: &Check) -> Option<Width> {
+    let hot = verifier.hot.lock().unwrap();
+    hot.tables.get(&check.key.to_bytes()).map(|(table, _)| table.width())
 }
 
 /// The verdict of each check, all given at once, and again without those before it.
@@ -157,6 +162,10 @@ fn all_agree(checks: &[Check]) {
     let one = Verifier::default();
     heat(&one, &checks[0]);
     assert_eq!(verdicts(&one, checks), want, "together, one key with a table");
+    let _ = one.first_bad(&vec![checks[0].clone(); VERY_OFTEN as usize]);
+    assert_eq!(width(&one, &checks[0]), Some(Width::Eleven));
+    assert_eq!(one.first_bad(&checks[..1]).is_none(), want[0], "alone, with a wide table");
+    assert_eq!(verdicts(&one, checks), want, "together, one key with a wide table");
 }
 
 /// So many, or as many as PROPTEST_CASES says.
@@ -233,11 +242,9 @@ fn tables_are_few_and_stay() {
             Plan { secret, nonce: Some(7), a_torsion: 0, r_torsion: 0, message: vec![], fault: Fault::None };
         plan.check()
     };
-    let room_for = |tables: usize| Verifier::new((tables + 1) * Multiples::BYTES);
-    let tables = |verifier: &Verifier| {
-        let keys = verifier.hot.lock().unwrap().tables.keys().copied().collect::<Vec<_>>();
-        keys.len()
-    };
+    const OF_BASE: usize = Width::Eight.bytes() + Width::Eleven.bytes();
+    let room_for = |tables: usize| Verifier::new(OF_BASE + tables * Width::Eight.bytes());
+    let tables = |verifier: &Verifier| verifier.hot.lock().unwrap().tables.len();
     let verifier = room_for(2);
     let rare = vec![check(1); usize::from(OFTEN) - 1];
     assert_eq!((verifier.first_bad(&rare), tables(&verifier)), (None, 0));
@@ -245,10 +252,21 @@ fn tables_are_few_and_stay() {
         let often = vec![check(secret); usize::from(OFTEN)];
         assert_eq!((verifier.first_bad(&often), tables(&verifier)), (None, usize::from(secret).min(2)));
     }
-    for none in [Verifier::new(0), Verifier::new(2 * Multiples::BYTES - 1)] {
+    for none in [Verifier::new(0), Verifier::new(OF_BASE + Width::Eight.bytes() - 1)] {
         assert_eq!((none.first_bad(&vec![check(1); 300]), tables(&none)), (None, 0));
     }
-    assert_eq!(Verifier::default().most, 24);
+    // There is no room for a wide one in the place of one of eleven, but for one in that of one of six.
+    for (verifier, wide) in [(room_for(6), true), (room_for(5), false)] {
+        let very_often = vec![check(1); usize::from(OFTEN) + VERY_OFTEN as usize];
+        assert_eq!(verifier.first_bad(&very_often), None);
+        let expected = if wide { Width::Eleven } else { Width::Eight };
+        assert_eq!(width(&verifier, &check(1)), Some(expected));
+    }
+    let verifier = Verifier::default();
+    for secret in 1..=30 {
+        assert_eq!(verifier.first_bad(&vec![check(secret); usize::from(OFTEN)]), None);
+    }
+    assert_eq!(tables(&verifier), 18);
 }
 
 #[test]
@@ -259,7 +277,7 @@ fn threads_share_a_verifier() {
     let good: Vec<_> = (0..200).map(|n| plan(n % 5 + 1, n, Fault::None)).collect();
     let mut bad = good.clone();
     bad[150] = plan(1, 1, Fault::Bit(300));
-    let verifier = Verifier::new(4 * Multiples::BYTES);
+    let verifier = Verifier::new(8 << 20);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| assert_eq!(verifier.first_bad(&good), None));
