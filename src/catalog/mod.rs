@@ -71,6 +71,7 @@ pub(crate) use rules::{
 };
 pub use rules::{RENDER_RULES, RULES, Rule, rule, rules_page, similar_rules};
 pub use sarif::sarif;
+pub(crate) use schema::DRAFT;
 pub use schema::{Home, MAX_SCHEMA_BYTES, SCHEMA_FOLDER, Schema, Schemas};
 pub(crate) use source::Content;
 pub use source::{Held, Located, Locator, Origin, Source, is_wanted};

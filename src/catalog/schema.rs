@@ -16,7 +16,7 @@ pub const SCHEMA_FOLDER: &str = "schemas/prompt-contracts";
 /// No schema file is larger.
 pub const MAX_SCHEMA_BYTES: u64 = 1 << 20;
 /// The only language of schemas that is read, as `$schema` names it.
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+pub(crate) const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Path and text of the schemas that come with this program.
 const BUILT_IN: &[(&str, &str)] = &[(

@@ -61,13 +61,18 @@ impl Folder {
 }
 
 /// What one schema says of a value.
-fn against(schema: Value, value: &Value) -> Vec<(String, String)> {
+pub(super) fn against(schema: Value, value: &Value) -> Vec<(String, String)> {
     Folder::new(&[("s/v1.schema.json", schema)]).faults(value)
 }
 
 /// Why a schema is none.
-fn refused(schema: Value) -> String {
-    Folder::new(&[("s/v1.schema.json", schema)]).check(&json!(1)).unwrap_err().to_string()
+pub(super) fn refused(schema: Value) -> String {
+    refused_of(schema, &json!(1))
+}
+
+/// Why a schema is none for this value.
+pub(super) fn refused_of(schema: Value, value: &Value) -> String {
+    Folder::new(&[("s/v1.schema.json", schema)]).check(value).unwrap_err().to_string()
 }
 
 #[test]
