@@ -1,7 +1,7 @@
 //! What a ledger file still holds when the engine cannot be relied on: every byte of it is looked at. Whatever is
 //! found is a guess until its hash or signature says otherwise.
 
-use super::contents::{DEEPEST, Place, frame_place};
+use super::contents::{CHUNK_KEY, DEEPEST, Place, chunk_of, frame_place};
 use super::fault;
 use super::frame::Frame;
 use super::recent;
@@ -18,8 +18,6 @@ const PAGE: usize = 4096;
 const LARGEST: usize = 65_536;
 /// So much is looked at at once.
 const WINDOW: usize = 1 << 20;
-/// Address and number of a piece.
-const PIECE_KEY: usize = 36;
 /// Chain and place of a frame, or the number of a row of what was written last.
 const FRAME_KEY: usize = 8;
 /// What every zstd frame begins with.
@@ -93,13 +91,9 @@ impl Carved {
 
     /// Takes the rows from what may be a leaf page of a table of contents.
     fn leaf(&mut self, at: u64, page: &[u8]) {
-        for (key, spot, _) in rows::<PIECE_KEY>(page, true).take_while(|(_, (_, size), _)| *size <= CHUNK) {
-            let number = key
-                .split_first_chunk::<32>()
-                .and_then(|(address, rest)| Some((*address, *rest.first_chunk()?)));
-            if let Some((address, number)) = number {
-                let piece = (at + spot.0, spot.1);
-                self.pieces.entry((address, u32::from_be_bytes(number))).or_default().push(piece);
+        for (key, spot, _) in rows::<CHUNK_KEY>(page, true).take_while(|(_, (_, size), _)| *size <= CHUNK) {
+            if let Some(piece) = chunk_of(key) {
+                self.pieces.entry(piece).or_default().push((at + spot.0, spot.1));
             }
         }
         // Frames, or what was written last: keys of both have as many bytes.

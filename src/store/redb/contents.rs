@@ -67,16 +67,25 @@ impl Stored {
     }
 }
 
+/// The bytes of a piece's key.
+pub(super) const CHUNK_KEY: usize = 36;
+
 /// The key of a piece of a whole content.
-pub(super) fn chunk(address: &Hash, number: u32) -> [u8; 36] {
-    let mut key = [0; 36];
+pub(super) fn chunk(address: &Hash, number: u32) -> [u8; CHUNK_KEY] {
+    let mut key = [0; CHUNK_KEY];
     let bytes = address.iter().copied().chain(number.to_be_bytes());
     key.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
     key
 }
 
+/// Of which content a piece is, and its number.
+pub(super) fn chunk_of(key: &[u8; CHUNK_KEY]) -> Option<(Hash, u32)> {
+    let (address, number) = key.split_first_chunk()?;
+    Some((*address, u32::from_be_bytes(number.try_into().ok()?)))
+}
+
 /// The keys of all pieces.
-fn chunks(address: &Hash) -> [[u8; 36]; 2] {
+fn chunks(address: &Hash) -> [[u8; CHUNK_KEY]; 2] {
     [chunk(address, 0), chunk(address, u32::MAX)]
 }
 

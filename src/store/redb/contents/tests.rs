@@ -412,6 +412,7 @@ proptest! {
         prop_assert_eq!(frame_key(a).cmp(&frame_key(b)), a.cmp(&b));
         let [a, b] = [0, 1].map(|n| (addresses[n], numbers[n]));
         prop_assert_eq!(chunk(&a.0, a.1).cmp(&chunk(&b.0, b.1)), a.cmp(&b));
+        prop_assert_eq!(chunk_of(&chunk(&a.0, a.1)), Some(a));
     }
 
     #[test]
