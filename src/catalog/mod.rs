@@ -53,7 +53,7 @@ pub(crate) use dialect::TNH_INPUT;
 pub use excerpt::Excerpt;
 pub(crate) use excerpt::attach as attach_excerpts;
 pub use finding::{Finding, Severity, render};
-pub(crate) use finding::{lossy, quoted};
+pub(crate) use finding::{counted, lossy, quoted};
 pub use fix::{Fix, Fixed, FixedFile, fix};
 pub(crate) use language::unknown;
 pub use language::{FILTERS, FUNCTIONS, METHODS, TESTS, environment};

@@ -3,10 +3,10 @@
 
 use super::evaluate::{Evaluated, Evaluation, Fits};
 use super::keyword::Keyword;
-use super::misfit::{At, Misfit, counted};
+use super::misfit::{At, Misfit};
 use super::read::{Id, Schema};
 use super::value::canonical;
-use crate::catalog::quoted;
+use crate::catalog::{counted, quoted};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Where a value does not fit its schema, in words without the value itself: it may hold what no terminal or log should.
 
 use super::keyword::{Keyword, missing};
-use crate::catalog::quoted;
+use crate::catalog::{counted, quoted};
 use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -105,13 +105,4 @@ pub(super) fn said(keyword: &Keyword, value: &Value) -> (&'static str, Vec<Strin
 pub(super) fn of_types(types: &[&str]) -> String {
     let names: Vec<_> = types.iter().map(|name| format!("\"{name}\"")).collect();
     format!("is not of type{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
-}
-
-/// So many things.
-pub(super) fn counted(n: u64, thing: &str) -> String {
-    match (n, thing.strip_suffix('y')) {
-        (1, _) => format!("1 {thing}"),
-        (_, Some(stem)) => format!("{n} {stem}ies"),
-        (_, None) => format!("{n} {thing}s"),
-    }
 }

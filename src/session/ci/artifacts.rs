@@ -1,6 +1,7 @@
 //! What the folder of artifacts proves: sessions, runs and snapshots, each by its evidence alone or with the ledger.
 
-use super::{Check, Issue, counted};
+use super::{Check, Issue};
+use crate::catalog::counted;
 use crate::error::{Error, Result};
 use crate::ledger::{Entry, Ledger, mismatches};
 use crate::session::artifact::{check_evidence, compare, evidence_beside, evidence_document, open_evidence};

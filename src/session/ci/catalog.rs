@@ -1,7 +1,8 @@
 //! What is asked of the catalog: that lint has nothing against it, that no bound ref has other bytes, and that it is
 //! the newest snapshot.
 
-use super::{Check, Governed, Issue, Place, counted};
+use super::{Check, Governed, Issue, Place};
+use crate::catalog::counted;
 use crate::catalog::{Catalog, Finding, Layer, Policy, Report};
 use crate::error::Result;
 use crate::ledger::Ledger;

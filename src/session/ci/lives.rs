@@ -1,7 +1,8 @@
 //! What the ledger tells of the sessions that a change is about: something added after the end, an end that contradicts
 //! its start.
 
-use super::{Governed, Issue, counted};
+use super::{Governed, Issue};
+use crate::catalog::counted;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use ledger_format::EntryId;

@@ -188,11 +188,6 @@ pub fn worst(kinds: impl IntoIterator<Item = Kind>) -> Option<Kind> {
     })
 }
 
-/// `1 session`, `2 sessions`.
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

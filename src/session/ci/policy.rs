@@ -1,6 +1,7 @@
 //! `promptos_policy.json`, the policy of PromptOS: what it demands of the sessions of a change.
 
-use super::{Check, Gathered, Issue, counted};
+use super::{Check, Gathered, Issue};
+use crate::catalog::counted;
 use crate::catalog::is_version;
 use crate::error::Result;
 use crate::ledger::Ledger;

@@ -1,7 +1,8 @@
 //! The governed-session block: what `dev` prints for the pull request, and whether a pull request has it as readers
 //! see it.
 
-use super::{Check, Governed, Issue, counted};
+use super::{Check, Governed, Issue};
+use crate::catalog::counted;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::session::one_line;

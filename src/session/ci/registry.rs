@@ -1,6 +1,7 @@
 //! `prompts.index.json`, the registry of PromptOS: its shape, and whether it says what the prompt files say.
 
-use super::{Check, Issue, counted};
+use super::{Check, Issue};
+use crate::catalog::counted;
 use crate::catalog::{self, Catalog, Layer, Parsed};
 use crate::session::files::parse_json;
 use ledger_format::is_relative;

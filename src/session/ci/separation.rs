@@ -1,6 +1,7 @@
 //! Separation of duties, over the sessions of a change and over every run.
 
-use super::{Check, Gathered, Governed, Issue, counted};
+use super::{Check, Gathered, Governed, Issue};
+use crate::catalog::counted;
 use crate::error::{Kind, Result};
 use crate::ledger::Ledger;
 use crate::session::duties::{self, DutyConflict, Held};
